@@ -1,0 +1,18 @@
+"""Forward- and reverse-mode automatic differentiation on the CPU, with PyTorch's names and meaning."""
+
+from . import _core
+from ._core import *  # noqa: F403
+from ._core import Tensor as Tensor
+from . import autograd as autograd
+from . import func as func
+from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
+
+__version__ = "0.1.0"
+__all__ = [name for name in dir(_core) if not name.startswith("_")] + [
+    "autograd",
+    "enable_grad",
+    "func",
+    "inference_mode",
+    "no_grad",
+    "set_grad_enabled",
+]

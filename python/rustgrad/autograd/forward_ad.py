@@ -1,0 +1,70 @@
+"""Forward mode on dual tensors, as ``torch.autograd.forward_ad``; levels may be nested."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .. import _core
+from .._core import Tensor
+
+_levels: list[_core.Level] = []
+
+
+class UnpackedDualTensor(NamedTuple):
+    """What a dual tensor is made of; the tangent is None where nothing depends on this level."""
+
+    primal: Tensor
+    tangent: Tensor | None
+
+
+class dual_level:
+    """Tangents made inside belong to this level and end with it.
+
+    >>> import rustgrad as rg
+    >>> from rustgrad.autograd import forward_ad
+    >>> with forward_ad.dual_level():
+    ...     x = forward_ad.make_dual(rg.tensor(3.0), rg.tensor(1.0))
+    ...     forward_ad.unpack_dual(x * x).tangent
+    tensor(6.)
+    """
+
+    def __enter__(self) -> int:
+        _levels.append(_core.Level("dual_level"))
+        return len(_levels) - 1
+
+    def __exit__(self, *exc: object) -> None:
+        _levels.pop().exit()
+
+
+def _level(level: int | None, function: str) -> _core.Level:
+    if not _levels:
+        raise RuntimeError(f"{function}: no dual level is active; use it inside `with forward_ad.dual_level():`")
+    index = len(_levels) - 1 if level is None else level
+    if not 0 <= index < len(_levels):
+        raise RuntimeError(f"{function}: there is no dual level {level}; {len(_levels)} are active")
+    return _levels[index]
+
+
+def enter_dual_level() -> int:
+    """Begin a level by hand; returns its number."""
+    return dual_level().__enter__()
+
+
+def exit_dual_level(*, level: int | None = None) -> None:
+    """End the innermost level."""
+    if level is not None and level != len(_levels) - 1:
+        raise RuntimeError(f"exit_dual_level: level {level} is not the innermost; end the inner ones first")
+    _level(None, "exit_dual_level")
+    _levels.pop().exit()
+
+
+def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> Tensor:
+    """``tensor`` travelling with ``tangent``, both of one shape and float dtype."""
+    return _level(level, "make_dual").make_dual(tensor, tangent)
+
+
+def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
+    """Primal and tangent of a tensor; outside any level the tangent is None."""
+    if not _levels:
+        return UnpackedDualTensor(tensor, None)
+    return UnpackedDualTensor(*_level(level, "unpack_dual").unpack_dual(tensor))

@@ -1,0 +1,445 @@
+//! A concrete strided array: one reference-counted header; the elements follow it, lie in a block, in the array
+//! this one is a view of, or in memory that somebody else owns (NumPy, DLPack).
+mod block;
+mod strided;
+mod write;
+pub use block::empty_cache;
+pub use strided::{Strided, StridedMut};
+pub use write::{accumulate, assign, Written};
+
+use crate::{
+    dtype::{DType, Element, Scalar},
+    error::{Error, Result},
+    shape::{contiguous_strides, count, is_contiguous, show, Dims, Strides},
+    with_element,
+};
+use block::Block;
+use smallvec::SmallVec;
+use std::{
+    alloc::{alloc_zeroed, dealloc, handle_alloc_error, Layout},
+    any::Any,
+    fmt,
+    ptr::NonNull,
+    sync::{
+        atomic::{fence, AtomicU64, AtomicUsize, Ordering},
+        Mutex, PoisonError,
+    },
+};
+
+/// Shape and dtype: what can be known of a value without its numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Aval {
+    pub shape: Dims,
+    pub dtype: DType,
+}
+
+/// Names of ops that wrote in place, so that a version can say who made it.
+static WRITERS: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
+
+/// Results up to this many bytes lie right behind their header: one allocation in all.
+const INLINE_BYTES: usize = 128;
+
+enum Owner {
+    Inline,
+    /// Held for its memory alone.
+    Block(#[allow(dead_code)] Block),
+    /// The root array, never itself a view.
+    View(Array),
+    /// Keeps somebody else's memory alive; the flag says whether it may be written.
+    Foreign { _keep: Box<dyn Any + Send + Sync>, writable: bool },
+}
+struct Header {
+    references: AtomicUsize,
+    /// Counts in-place writes (low half) and remembers the last writer (high half); meaningful on the root.
+    version: AtomicU64,
+    dtype: DType,
+    contiguous: bool,
+    len: usize,
+    /// Address of the first element.
+    data: *mut u8,
+    shape: Dims,
+    strides: Strides,
+    owner: Owner,
+}
+
+/// A reference-counted strided array of numbers. Cloning shares it.
+pub struct Array(NonNull<Header>);
+// SAFETY: the header is immutable but for atomics; elements are shared for reading and written only through
+// `write.rs` or a unique handle. (Two Python threads that write one tensor race as they do in NumPy.)
+unsafe impl Send for Array {}
+// SAFETY: as above.
+unsafe impl Sync for Array {}
+
+const fn header_layout(inline: usize) -> Layout {
+    let size = std::mem::size_of::<Header>().next_multiple_of(16) + inline;
+    // SAFETY: 16 is a power of two and the size is small.
+    unsafe { Layout::from_size_align_unchecked(size, 16) }
+}
+fn inline_bytes(owner: &Owner, len: usize, dtype: DType) -> usize {
+    if matches!(owner, Owner::Inline) {
+        len * dtype.size()
+    } else {
+        0
+    }
+}
+
+impl Clone for Array {
+    #[inline]
+    fn clone(&self) -> Array {
+        self.header().references.fetch_add(1, Ordering::Relaxed);
+        Array(self.0)
+    }
+}
+impl Drop for Array {
+    #[inline]
+    fn drop(&mut self) {
+        if self.header().references.fetch_sub(1, Ordering::Release) == 1 {
+            fence(Ordering::Acquire);
+            let layout = header_layout(inline_bytes(&self.header().owner, self.len(), self.dtype()));
+            // SAFETY: this was the last handle; the layout is the one `make` allocated.
+            unsafe {
+                std::ptr::drop_in_place(self.0.as_ptr());
+                dealloc(self.0.as_ptr().cast(), layout);
+            }
+        }
+    }
+}
+
+impl Array {
+    #[inline]
+    fn header(&self) -> &Header {
+        // SAFETY: a live handle keeps the header alive.
+        unsafe { self.0.as_ref() }
+    }
+    fn make(dtype: DType, shape: Dims, strides: Strides, len: usize, contiguous: bool, data: *mut u8, owner: Owner) -> Array {
+        let inline = inline_bytes(&owner, len, dtype);
+        let layout = header_layout(inline);
+        // SAFETY: the layout is not empty; the header is written before anyone sees it; inline elements start at
+        // the next multiple of 16 behind it, inside the allocation, and are zeroed.
+        unsafe {
+            let raw = if inline > 0 { alloc_zeroed(layout) } else { std::alloc::alloc(layout) };
+            let Some(pointer) = NonNull::new(raw.cast::<Header>()) else { handle_alloc_error(layout) };
+            let data = match owner {
+                Owner::Inline => raw.add(layout.size() - inline),
+                _ => data,
+            };
+            let references = AtomicUsize::new(1);
+            let version = AtomicU64::new(0);
+            pointer.write(Header { references, version, dtype, contiguous, len, data, shape, strides, owner });
+            Array(pointer)
+        }
+    }
+    /// A new contiguous array with unspecified (but initialised) contents.
+    #[inline]
+    pub fn new(op: &'static str, shape: Dims, dtype: DType) -> Result<Array> {
+        Array::owned(op, shape, dtype, false)
+    }
+    /// A new contiguous array of zeros.
+    pub fn zeros(op: &'static str, shape: Dims, dtype: DType) -> Result<Array> {
+        Array::owned(op, shape, dtype, true)
+    }
+    fn owned(op: &'static str, shape: Dims, dtype: DType, zero: bool) -> Result<Array> {
+        let len = count(op, &shape)?;
+        let strides = contiguous_strides(&shape);
+        let bytes = len * dtype.size();
+        if bytes <= INLINE_BYTES {
+            return Ok(Array::make(dtype, shape, strides, len, true, std::ptr::null_mut(), Owner::Inline));
+        }
+        let block = if zero { Block::zeroed(op, bytes) } else { Block::new(op, bytes) }?;
+        let data = block.pointer();
+        Ok(Array::make(dtype, shape, strides, len, true, data, Owner::Block(block)))
+    }
+    /// An array over memory that `keep` keeps alive.
+    ///
+    /// # Safety
+    /// Every element that shape and strides reach from `data` must be valid, aligned and initialised for as long as
+    /// `keep` lives, and writable if `writable`.
+    pub unsafe fn foreign(
+        data: *mut u8,
+        dtype: DType,
+        shape: Dims,
+        strides: Strides,
+        keep: Box<dyn Any + Send + Sync>,
+        writable: bool,
+    ) -> Result<Array> {
+        let len = count("from_numpy", &shape)?;
+        let contiguous = is_contiguous(&shape, &strides);
+        Ok(Array::make(dtype, shape, strides, len, contiguous, data, Owner::Foreign { _keep: keep, writable }))
+    }
+    /// A view of the same storage: element (i, j, …) is element `offset + i*strides[0] + …` counted from this
+    /// array's first. Fails when it would reach beyond what this array's storage holds.
+    pub fn view(&self, op: &'static str, shape: Dims, strides: Strides, offset: isize) -> Result<Array> {
+        let len = count(op, &shape)?;
+        if len > 0 {
+            let (root, size) = (self.root(), self.dtype().size() as isize);
+            let (low, high) = reach(&shape, &strides);
+            let (root_low, root_high) = reach(root.shape(), root.strides());
+            // Views of a view in another dtype (complex as real) count in their own element size.
+            let root_size = root.dtype().size() as isize;
+            let start = self.header().data as isize - root.header().data as isize + offset * size;
+            let fits = start + low * size >= root_low * root_size
+                && start + (high + 1) * size <= (root_high + 1) * root_size
+                && !root.is_empty();
+            if !fits {
+                return Err(Error::value(
+                    op,
+                    format!(
+                        "cannot view shape {} with strides {strides:?} and offset {offset} (it reaches outside the storage of the tensor of shape {})",
+                        show(&shape),
+                        show(self.shape())
+                    ),
+                ));
+            }
+        }
+        Ok(self.view_unchecked(self.dtype(), shape, strides, offset * self.dtype().size() as isize, len))
+    }
+    fn view_unchecked(&self, dtype: DType, shape: Dims, strides: Strides, bytes: isize, len: usize) -> Array {
+        let contiguous = is_contiguous(&shape, &strides);
+        let data = self.header().data.wrapping_offset(if len == 0 { 0 } else { bytes });
+        Array::make(dtype, shape, strides, len, contiguous, data, Owner::View(self.root().clone()))
+    }
+    /// The same storage read as the other of (complex, two reals); `None` where strides do not allow it.
+    pub fn reinterpret(&self, dtype: DType) -> Option<Array> {
+        let (mut shape, mut strides) = (Dims::from_slice(self.shape()), Strides::from_slice(self.strides()));
+        if self.dtype().is_complex() && dtype == self.dtype().real() {
+            strides.iter_mut().for_each(|s| *s *= 2);
+            shape.push(2);
+            strides.push(1);
+            let len = self.len() * 2;
+            return Some(self.view_unchecked(dtype, shape, strides, 0, len));
+        }
+        if dtype.is_complex() && self.dtype() == dtype.real() {
+            let (last, step) = (shape.pop()?, strides.pop()?);
+            let aligned = self.header().data as usize % self.dtype().size() == 0;
+            if last != 2 || step != 1 || strides.iter().any(|s| s % 2 != 0) || !aligned {
+                return None;
+            }
+            strides.iter_mut().for_each(|s| *s /= 2);
+            let len = self.len() / 2;
+            return Some(self.view_unchecked(dtype, shape, strides, 0, len));
+        }
+        None
+    }
+    fn root(&self) -> &Array {
+        match &self.header().owner {
+            Owner::View(root) => root,
+            _ => self,
+        }
+    }
+    #[inline]
+    pub fn shape(&self) -> &[usize] {
+        &self.header().shape
+    }
+    #[inline]
+    pub fn strides(&self) -> &[isize] {
+        &self.header().strides
+    }
+    #[inline]
+    pub fn dtype(&self) -> DType {
+        self.header().dtype
+    }
+    #[inline]
+    pub fn rank(&self) -> usize {
+        self.header().shape.len()
+    }
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.header().len
+    }
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    #[inline]
+    pub fn is_contiguous(&self) -> bool {
+        self.header().contiguous
+    }
+    pub fn aval(&self) -> Aval {
+        Aval { shape: Dims::from_slice(self.shape()), dtype: self.dtype() }
+    }
+    /// Address of the first element.
+    pub fn data(&self) -> *mut u8 {
+        self.header().data
+    }
+    /// How many times the storage was written in place.
+    #[inline]
+    pub fn version(&self) -> u32 {
+        self.root().header().version.load(Ordering::Relaxed) as u32
+    }
+    /// The op that last wrote the storage in place.
+    pub fn last_writer(&self) -> &'static str {
+        let id = (self.root().header().version.load(Ordering::Relaxed) >> 32) as usize;
+        let writers = WRITERS.lock().unwrap_or_else(PoisonError::into_inner);
+        writers.get(id).copied().unwrap_or("another op")
+    }
+    fn bump_version(&self, op: &'static str) {
+        let mut writers = WRITERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = writers.iter().position(|w| std::ptr::eq(*w, op)).unwrap_or_else(|| {
+            writers.push(op);
+            writers.len() - 1
+        });
+        let version = &self.root().header().version;
+        let next = (version.load(Ordering::Relaxed) as u32).wrapping_add(1);
+        version.store((id as u64) << 32 | u64::from(next), Ordering::Relaxed);
+    }
+    pub fn is_writable(&self) -> bool {
+        !matches!(self.root().header().owner, Owner::Foreign { writable: false, .. })
+    }
+    pub fn is_view(&self) -> bool {
+        matches!(self.header().owner, Owner::View(_))
+    }
+    pub fn shares_storage(&self, other: &Array) -> bool {
+        self.root().0 == other.root().0
+    }
+    /// The only handle to storage of its own: nobody could tell if it were overwritten.
+    pub fn is_unique(&self) -> bool {
+        matches!(self.header().owner, Owner::Inline | Owner::Block(_))
+            && self.header().references.load(Ordering::Acquire) == 1
+    }
+    /// Distance of the first element from the start of the storage, in elements.
+    pub fn storage_offset(&self) -> usize {
+        let bytes = self.header().data as isize - self.root().header().data as isize;
+        (bytes / self.dtype().size() as isize).unsigned_abs()
+    }
+
+    /// The elements in order, where they lie contiguously.
+    #[inline]
+    pub fn slice<T: Element>(&self) -> Option<&[T]> {
+        if !T::accepts(self.dtype()) || !self.header().contiguous {
+            return None;
+        }
+        if self.len() == 0 {
+            return Some(&[]);
+        }
+        // SAFETY: contiguous, the dtype matches, and the constructors vouch for `len` elements at `data`.
+        Some(unsafe { std::slice::from_raw_parts(self.header().data.cast(), self.len()) })
+    }
+    /// All elements with their geometry; an error if `T` is not the dtype.
+    #[inline]
+    pub fn strided<T: Element>(&self) -> Result<Strided<'_, T>> {
+        if !T::accepts(self.dtype()) {
+            return Err(Error::dtype("array", format!("elements are {}", self.dtype())));
+        }
+        let (low, high) = if self.is_empty() { (0, -1) } else { reach(self.shape(), self.strides()) };
+        let len = (high - low + 1) as usize;
+        let data: &[T] = if len == 0 {
+            &[]
+        } else {
+            // SAFETY: the constructors vouch for every element between the lowest and the highest reached.
+            unsafe { std::slice::from_raw_parts(self.header().data.cast::<T>().wrapping_offset(low), len) }
+        };
+        Ok(Strided { data, offset: -low as usize, shape: self.shape(), strides: self.strides() })
+    }
+    /// The elements for writing, while no one else holds this array.
+    #[inline]
+    pub fn slice_mut<T: Element>(&mut self) -> Result<&mut [T]> {
+        if !T::accepts(self.dtype()) {
+            return Err(Error::dtype("array", format!("elements are {}", self.dtype())));
+        }
+        if !self.is_unique() || !self.header().contiguous {
+            return Err(Error::graph("array", "cannot write an array that is shared"));
+        }
+        if self.len() == 0 {
+            return Ok(&mut []);
+        }
+        // SAFETY: as in `slice`, and this is the only handle.
+        Ok(unsafe { std::slice::from_raw_parts_mut(self.header().data.cast(), self.len()) })
+    }
+    /// A 1-d array of these elements.
+    pub fn from_slice<T: Element>(dtype: DType, values: &[T]) -> Result<Array> {
+        Array::from_shape(dtype, SmallVec::from_slice(&[values.len()]), values)
+    }
+    /// An array of this shape with these elements in row-major order.
+    pub fn from_shape<T: Element>(dtype: DType, shape: Dims, values: &[T]) -> Result<Array> {
+        let mut array = Array::new("tensor", shape, dtype)?;
+        if array.len() != values.len() {
+            return Err(Error::shape("tensor", format!("{} values do not fill shape {}", values.len(), show(array.shape()))));
+        }
+        array.slice_mut::<T>()?.copy_from_slice(values);
+        Ok(array)
+    }
+    /// Every element the same number, converted to `dtype`.
+    pub fn full(op: &'static str, shape: Dims, dtype: DType, value: Scalar) -> Result<Array> {
+        let mut array = Array::new(op, shape, dtype)?;
+        match dtype {
+            DType::Bool => array.slice_mut::<u8>()?.fill(u8::from(value.to_complex() != num_complex::Complex::default())),
+            DType::U8 => array.slice_mut::<u8>()?.fill(value.to_i64() as u8),
+            DType::I32 => array.slice_mut::<i32>()?.fill(value.to_i64() as i32),
+            DType::I64 => array.slice_mut::<i64>()?.fill(value.to_i64()),
+            DType::F32 => array.slice_mut::<f32>()?.fill(value.to_f64() as f32),
+            DType::F64 => array.slice_mut::<f64>()?.fill(value.to_f64()),
+            DType::C64 => {
+                let z = value.to_complex();
+                array.slice_mut()?.fill(num_complex::Complex::new(z.re as f32, z.im as f32));
+            }
+            DType::C128 => array.slice_mut()?.fill(value.to_complex()),
+        }
+        Ok(array)
+    }
+    /// A contiguous copy in storage of its own.
+    pub fn copied(&self, op: &'static str) -> Result<Array> {
+        let mut out = Array::new(op, Dims::from_slice(self.shape()), self.dtype())?;
+        with_element!(self.dtype(), T => crate::kernels::gather::copy_strided(self.strided::<T>()?, out.slice_mut()?));
+        Ok(out)
+    }
+    /// This array if it is contiguous, else a contiguous copy.
+    pub fn contiguous(&self, op: &'static str) -> Result<Array> {
+        if self.is_contiguous() {
+            Ok(self.clone())
+        } else {
+            self.copied(op)
+        }
+    }
+    /// The elements in order.
+    pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
+        let view = self.strided::<T>()?;
+        let mut out = vec![T::default(); self.len()];
+        view.gather(0, &mut out);
+        Ok(out)
+    }
+    /// The one element of a one-element array.
+    pub fn item(&self) -> Result<Scalar> {
+        if self.len() != 1 {
+            return Err(Error::graph(
+                "item",
+                format!("a tensor of shape {} has {} elements, not one; index it first", show(self.shape()), self.len()),
+            ));
+        }
+        Ok(match self.dtype() {
+            DType::Bool => Scalar::Bool(self.to_vec::<u8>()?[0] != 0),
+            DType::U8 => Scalar::Int(self.to_vec::<u8>()?[0].into()),
+            DType::I32 => Scalar::Int(self.to_vec::<i32>()?[0].into()),
+            DType::I64 => Scalar::Int(self.to_vec::<i64>()?[0]),
+            DType::F32 => Scalar::Float(self.to_vec::<f32>()?[0].into()),
+            DType::F64 => Scalar::Float(self.to_vec::<f64>()?[0]),
+            DType::C64 => {
+                let z = self.to_vec::<num_complex::Complex<f32>>()?[0];
+                Scalar::Complex(z.re.into(), z.im.into())
+            }
+            DType::C128 => {
+                let z = self.to_vec::<num_complex::Complex<f64>>()?[0];
+                Scalar::Complex(z.re, z.im)
+            }
+        })
+    }
+}
+/// Lowest and highest element an array of at least one element touches, counted from its first.
+fn reach(shape: &[usize], strides: &[isize]) -> (isize, isize) {
+    shape.iter().zip(strides).fold((0, 0), |(low, high), (&n, &s)| {
+        let far = (n as isize - 1) * s;
+        (low + far.min(0), high + far.max(0))
+    })
+}
+impl fmt::Debug for Array {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.dtype(), show(self.shape()))
+    }
+}
+impl PartialEq for Array {
+    /// The same array, not equal numbers.
+    fn eq(&self, other: &Array) -> bool {
+        self.0 == other.0
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+//! The one error type; each kind knows which Python exception it becomes.
+use std::{any::Any, fmt, sync::Arc};
+
+/// What went wrong, as one sentence: `op: cannot VERB SHAPES (why); hint`.
+#[derive(Clone, Debug)]
+pub enum Error {
+    /// Shapes, dimensions or sizes that do not fit (Python: `ValueError`).
+    Shape { op: &'static str, message: String },
+    /// A dtype the operator does not take (Python: `TypeError`).
+    DType { op: &'static str, message: String },
+    /// An index or dimension out of range (Python: `IndexError`).
+    Index { op: &'static str, message: String },
+    /// An argument with a value that makes no sense (Python: `ValueError`).
+    Value { op: &'static str, message: String },
+    /// The graph is not in the state the call needs (Python: `RuntimeError`).
+    Graph { op: &'static str, message: String },
+    /// There is no derivative here (Python: `NotDifferentiableError`, a `RuntimeError`).
+    NotDifferentiable { op: &'static str, message: String },
+    /// More memory asked for than there can be (Python: `MemoryError`).
+    Memory { op: &'static str, message: String },
+    /// The user pressed Ctrl-C, or a callback failed: the exception itself travels through (Python: as it was).
+    Foreign(Arc<dyn Any + Send + Sync>),
+}
+pub type Result<T> = std::result::Result<T, Error>;
+
+macro_rules! constructors { ($($name:ident $kind:ident)*) => {
+    impl Error { $(
+        #[cold]
+        pub fn $name(op: &'static str, message: impl Into<String>) -> Error {
+            Error::$kind { op, message: message.into() }
+        }
+    )* }
+} }
+constructors! { shape Shape dtype DType index Index value Value graph Graph not_differentiable NotDifferentiable memory Memory }
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Shape { op, message }
+            | Error::DType { op, message }
+            | Error::Index { op, message }
+            | Error::Value { op, message }
+            | Error::Graph { op, message }
+            | Error::NotDifferentiable { op, message }
+            | Error::Memory { op, message } => write!(f, "{op}: {message}"),
+            Error::Foreign(_) => write!(f, "a callback raised an exception"),
+        }
+    }
+}
+impl std::error::Error for Error {}

@@ -1,0 +1,5 @@
+//! The recorded graph: nodes in an arena, and the sweep that reads it backwards.
+mod arena;
+mod node;
+pub mod sweep;
+pub use node::{Edge, GradCell, Hook, NodeRef, SavedValue, When};

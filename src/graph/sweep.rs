@@ -1,0 +1,287 @@
+//! The reverse sweep: cotangents flow from the outputs to the leaves, last recorded op first.
+use super::node::{lock, Edge, GradCell, NodeRef, When};
+use crate::{
+    array::{self, Array},
+    error::{Error, Result},
+    op::{add, Slopes},
+    ops::{binary::Binary, leaf::Leaf},
+    shape::show,
+    trace::{LevelRef, Value},
+};
+use std::{
+    collections::{BinaryHeap, HashMap, HashSet},
+    hash::{BuildHasherDefault, Hasher},
+    sync::Arc,
+};
+
+/// How a sweep treats the graph.
+pub struct Options<'a> {
+    /// Keep saved values for another sweep.
+    pub retain_graph: bool,
+    /// Record the sweep itself, at this tape (`None`: the bottom tape).
+    pub create_graph: bool,
+    pub level: Option<&'a LevelRef>,
+    /// Give back the cotangents of these edges, and accumulate nowhere else.
+    pub capture: Option<&'a [Edge]>,
+    /// Accumulate into the leaves (and retained gradients) that are reached.
+    pub accumulate: bool,
+}
+
+/// Called now and then during long sweeps: returns an error when the user wants to stop.
+pub type Interrupt = fn() -> Result<()>;
+fn never() -> Result<()> {
+    Ok(())
+}
+static CHECK: std::sync::OnceLock<Interrupt> = std::sync::OnceLock::new();
+/// Tell long computations how to notice that they should stop.
+pub fn set_interrupt(check: Interrupt) {
+    let _ = CHECK.set(check);
+}
+/// Look whether the user wants to stop.
+pub fn interrupted() -> Result<()> {
+    CHECK.get().copied().unwrap_or(never)()
+}
+/// Nodes between two looks at the interrupt.
+const NODES_PER_LOOK: usize = 4096;
+
+/// Node addresses are spread by one multiplication.
+#[derive(Default)]
+struct AddressHasher(u64);
+impl Hasher for AddressHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for &b in bytes {
+            self.0 = (self.0 ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    fn write_usize(&mut self, n: usize) {
+        self.0 = (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(26);
+    }
+}
+type ByNode<T> = HashMap<NodeRef, T, BuildHasherDefault<AddressHasher>>;
+
+/// Waiting nodes with the cotangents that arrived so far: the last recorded comes out first.
+#[derive(Default)]
+struct Pending {
+    /// The only waiting node, in the common case of a chain: no heap, no map.
+    single: Option<(NodeRef, Slopes)>,
+    order: BinaryHeap<(u64, usize)>,
+    waiting: ByNode<Slopes>,
+    keys: HashMap<usize, NodeRef, BuildHasherDefault<AddressHasher>>,
+}
+impl Pending {
+    fn push(&mut self, edge: Edge, g: Value) -> Result<()> {
+        if self.waiting.is_empty() {
+            match &mut self.single {
+                None => {
+                    let mut slots = Slopes::new();
+                    put(&mut slots, edge.slot, g)?;
+                    self.single = Some((edge.node, slots));
+                    return Ok(());
+                }
+                Some((node, slots)) if *node == edge.node => return put(slots, edge.slot, g),
+                Some(_) => {
+                    if let Some((node, slots)) = self.single.take() {
+                        self.insert(node, slots);
+                    }
+                }
+            }
+        }
+        if let Some(slots) = self.waiting.get_mut(&edge.node) {
+            return put(slots, edge.slot, g);
+        }
+        let mut slots = Slopes::new();
+        put(&mut slots, edge.slot, g)?;
+        self.insert(edge.node, slots);
+        Ok(())
+    }
+    fn insert(&mut self, node: NodeRef, slots: Slopes) {
+        self.order.push((node.seq, node.id()));
+        self.keys.insert(node.id(), node.clone());
+        self.waiting.insert(node, slots);
+    }
+    fn pop(&mut self) -> Option<(NodeRef, Slopes)> {
+        if let Some(single) = self.single.take() {
+            return Some(single);
+        }
+        let (_, id) = self.order.pop()?;
+        let node = self.keys.remove(&id)?;
+        self.waiting.remove_entry(&node)
+    }
+}
+fn put(slots: &mut Slopes, slot: u32, g: Value) -> Result<()> {
+    let slot = slot as usize;
+    if slots.len() <= slot {
+        slots.resize(slot + 1, None);
+    }
+    slots[slot] = match slots[slot].take() {
+        None => Some(g),
+        Some(sum) => Some(sum_of(sum, g)?),
+    };
+    Ok(())
+}
+/// `a + b`, into the buffer of either if nobody else holds it.
+fn sum_of(a: Value, b: Value) -> Result<Value> {
+    if let (Value::Array(x), Value::Array(y)) = (&a, &b) {
+        for (target, source) in [(x, y), (y, x)] {
+            if target.is_unique() && target.is_contiguous() && target.dtype() == source.dtype() && target.shape() == source.shape() {
+                array::accumulate(target, source)?;
+                return Ok(Value::Array(target.clone()));
+            }
+        }
+    }
+    add(Some(a), Some(b))?.ok_or_else(|| Error::graph("backward", "lost a gradient"))
+}
+
+/// Sweep from `roots`. The result holds the captured cotangents, in the order of `options.capture`.
+pub fn sweep(roots: Vec<(Edge, Value)>, options: &Options) -> Result<Vec<Option<Value>>> {
+    let mut captured: Vec<Option<Value>> = vec![None; options.capture.map_or(0, <[Edge]>::len)];
+    let needed = options.capture.map(|edges| leading_to(roots.iter().map(|(e, _)| e.node.clone()), edges));
+    let mut pending = Pending::default();
+    for (edge, g) in roots {
+        if needed.as_ref().is_none_or(|n| n.contains(&edge.node)) {
+            pending.push(edge, g)?;
+        }
+    }
+    let wrap = |v: Value, edge: Edge| v.taped(options.level, edge);
+    let rewrap: Option<&dyn Fn(Value, Edge) -> Value> = if options.create_graph { Some(&wrap) } else { None };
+    let mut count = 0;
+    while let Some((node, mut gs)) = pending.pop() {
+        count += 1;
+        if count % NODES_PER_LOOK == 0 {
+            interrupted()?;
+        }
+        let hooks = if node.has_extra() { node.hooks() } else { Vec::new() };
+        for (when, hook) in &hooks {
+            match when {
+                When::Tensor(slot) => {
+                    if let Some(g) = gs.get_mut(*slot as usize).filter(|g| g.is_some()) {
+                        if let Some(new) = hook.call(std::slice::from_ref(g), &[])? {
+                            *g = new.into_iter().next().flatten();
+                        }
+                    }
+                }
+                When::Before => {
+                    if let Some(new) = hook.call(&gs, &[])? {
+                        gs = new.into();
+                    }
+                }
+                When::After => {}
+            }
+        }
+        if let Some(edges) = options.capture {
+            for (edge, out) in edges.iter().zip(&mut captured) {
+                if edge.node == node {
+                    *out = gs.get(edge.slot as usize).cloned().flatten();
+                }
+            }
+        }
+        if node.has_extra() && options.accumulate {
+            for (slot, cell) in node.cells() {
+                if let Some(Some(g)) = gs.get(slot as usize) {
+                    // A leaf's cell takes the only handle, so that it can keep the buffer itself.
+                    let g = if node.is_leaf() { gs[slot as usize].take() } else { Some(g.clone()) };
+                    if let Some(g) = g {
+                        deposit(&cell, g, !node.is_leaf())?;
+                    }
+                }
+            }
+        }
+        if node.is_leaf() || gs.iter().all(Option::is_none) {
+            continue;
+        }
+        let saved = node.saved(!options.retain_graph, rewrap)?;
+        let outputs = node.op.vjp(&saved, &gs)?;
+        drop(saved);
+        let mut outputs = outputs;
+        for (when, hook) in &hooks {
+            if *when == When::After {
+                if let Some(new) = hook.call(&outputs, &gs)? {
+                    outputs = new.into();
+                }
+            }
+        }
+        for (parent, g) in node.parents.iter().zip(outputs) {
+            let (Some(edge), Some(g)) = (parent, g) else { continue };
+            if needed.as_ref().is_none_or(|n| n.contains(&edge.node)) {
+                pending.push(edge.clone(), g)?;
+            }
+        }
+    }
+    Ok(captured)
+}
+
+/// Nodes on some path from the roots to the edges: only through these does the sweep go.
+fn leading_to(roots: impl Iterator<Item = NodeRef>, edges: &[Edge]) -> HashSet<NodeRef, BuildHasherDefault<AddressHasher>> {
+    let oldest = edges.iter().map(|e| e.node.seq).min().unwrap_or(u64::MAX);
+    let mut seen: HashSet<NodeRef, BuildHasherDefault<AddressHasher>> = HashSet::default();
+    let mut stack: Vec<NodeRef> = roots.collect();
+    let mut reached = Vec::new();
+    while let Some(node) = stack.pop() {
+        // Nodes recorded before the oldest target cannot lead to one.
+        if node.seq < oldest || !seen.insert(node.clone()) {
+            continue;
+        }
+        stack.extend(node.parents.iter().flatten().map(|e| e.node.clone()));
+        reached.push(node);
+    }
+    reached.sort_unstable_by_key(|n| n.seq);
+    let mut needed: HashSet<NodeRef, BuildHasherDefault<AddressHasher>> = HashSet::default();
+    for node in reached {
+        let target = edges.iter().any(|e| e.node == node);
+        if target || node.parents.iter().flatten().any(|e| needed.contains(&e.node)) {
+            needed.insert(node);
+        }
+    }
+    needed
+}
+
+/// Add `g` to a gradient cell: into its own storage where nobody watches, so that views of `.grad` see it.
+pub fn deposit(cell: &Arc<GradCell>, g: Value, replace: bool) -> Result<()> {
+    cell.update(|old| match (old, g) {
+        (Some(Value::Array(sum)), Value::Array(g)) if !replace && sum.shape() == g.shape() && sum.dtype() == g.dtype() => {
+            match array::accumulate(&sum, &g) {
+                Ok(_) => Ok(Value::Array(sum)),
+                Err(_) => crate::ops::arith::Add::of(&Value::Array(sum), &Value::Array(g)),
+            }
+        }
+        (Some(old), g) if !replace => crate::ops::arith::Add::of(&old, &g),
+        // The cell needs storage of its own: later in-place changes to .grad must not reach anything else.
+        (_, Value::Array(g)) if !g.is_unique() || !g.is_contiguous() => Ok(Value::Array(g.copied("backward")?)),
+        (_, g) => Ok(g),
+    })?;
+    let hooks: Vec<_> = lock(&cell.post_hooks).iter().map(|(_, h)| h.clone()).collect();
+    for hook in hooks {
+        hook.call(&[cell.get()], &[])?;
+    }
+    Ok(())
+}
+/// The cotangent to start from: the one given, checked against the output, or one for a single number.
+pub fn seed(op: &'static str, output: &Value, given: Option<&Value>) -> Result<Value> {
+    match given {
+        Some(g) if g.shape() != output.shape() => Err(Error::shape(
+            op,
+            format!(
+                "the gradient has shape {} but the output it belongs to has shape {}; they must be equal",
+                show(g.shape()),
+                show(output.shape())
+            ),
+        )),
+        Some(g) => crate::ops::convert::to(g, output.dtype()),
+        None if output.len() == 1 => {
+            let shape = crate::shape::Dims::from_slice(output.shape());
+            Ok(Value::Array(Array::full(op, shape, output.dtype(), crate::dtype::Scalar::Float(1.0))?))
+        }
+        None => Err(Error::graph(
+            op,
+            format!(
+                "an output of shape {} is not a single number, so its gradient must be given: pass gradient= (or grad_outputs=), or reduce it first, e.g. with .sum()",
+                show(output.shape())
+            ),
+        )),
+    }
+}
+/// The name under which a leaf shows in messages.
+pub const LEAF: &str = <Leaf as crate::op::Op>::NAME;

@@ -1,0 +1,160 @@
+//! Element by element: brings any operands into contiguous pieces, so that each operator has exactly one loop.
+use super::{
+    isa::{dispatch, Kernel},
+    pool,
+};
+use crate::{array::Strided, dtype::Element};
+use std::sync::{Mutex, PoisonError};
+
+/// One operand of an elementwise loop.
+#[derive(Clone, Copy)]
+pub enum Source<'a, T> {
+    Slice(&'a [T]),
+    /// The same number everywhere.
+    Splat(T),
+    Strided(Strided<'a, T>),
+}
+impl<'a, T: Element> Source<'a, T> {
+    /// The cheapest form of an array's elements.
+    #[inline]
+    pub fn of(view: Strided<'a, T>) -> Source<'a, T> {
+        if let Some(slice) = view.contiguous_slice() {
+            Source::Slice(slice)
+        } else if view.shape.iter().zip(view.strides).all(|(&n, &s)| n == 1 || s == 0) {
+            Source::Splat(view.data[view.offset])
+        } else {
+            Source::Strided(view)
+        }
+    }
+    fn fill(&self, start: usize, buffer: &mut [T]) {
+        match self {
+            Source::Slice(s) => buffer.copy_from_slice(&s[start..start + buffer.len()]),
+            Source::Splat(v) => buffer.fill(*v),
+            Source::Strided(view) => view.gather(start, buffer),
+        }
+    }
+}
+
+/// Elements per block when an operand has to be gathered first: the buffers stay in L1.
+const BLOCK: usize = 1024;
+/// Elements per task: large enough to amortise a hand-over, small enough to share out evenly.
+const PIECE: usize = 1 << 15;
+
+/// Run `f` over blocks of the operands and results. `f` gets slices of equal length; `cost` is the rough number of
+/// elementary operations per element.
+#[inline]
+pub fn zip<T: Element, U: Element, const K: usize, const M: usize>(
+    sources: [Source<T>; K],
+    mut outs: [&mut [U]; M],
+    cost: usize,
+    f: &(dyn Fn([&[T]; K], [&mut [U]; M]) + Sync),
+) {
+    let len = outs[0].len();
+    if len <= PIECE || len * cost < pool::THRESHOLD || pool::num_threads() == 1 {
+        return run(&sources, 0, outs, f);
+    }
+    // Each task takes its piece of every result out of a slot, so no two can hold the same elements.
+    let mut cut: Vec<Vec<&mut [U]>> = (0..len.div_ceil(PIECE)).map(|_| Vec::with_capacity(M)).collect();
+    for out in outs.iter_mut() {
+        for (slot, piece) in cut.iter_mut().zip(out.chunks_mut(PIECE)) {
+            slot.push(piece);
+        }
+    }
+    let slots: Vec<Mutex<Vec<&mut [U]>>> = cut.into_iter().map(Mutex::new).collect();
+    pool::parallel(slots.len(), len * cost, &|i| {
+        let taken = std::mem::take(&mut *slots[i].lock().unwrap_or_else(PoisonError::into_inner));
+        if let Ok(outs) = <[&mut [U]; M]>::try_from(taken) {
+            run(&sources, i * PIECE, outs, f);
+        }
+    });
+}
+
+/// One task: directly where all operands are slices, else block by block through buffers.
+#[inline]
+fn run<T: Element, U: Element, const K: usize, const M: usize>(
+    sources: &[Source<T>; K],
+    start: usize,
+    outs: [&mut [U]; M],
+    f: &(dyn Fn([&[T]; K], [&mut [U]; M]) + Sync),
+) {
+    let len = outs[0].len();
+    let direct: [Option<&[T]>; K] = std::array::from_fn(|k| match &sources[k] {
+        Source::Slice(s) => Some(&s[start..start + len]),
+        _ => None,
+    });
+    if direct.iter().all(Option::is_some) {
+        return f(direct.map(Option::unwrap_or_default), outs);
+    }
+    if len <= SMALL {
+        let mut buffers = [[T::default(); SMALL]; K];
+        through_buffers(sources, &direct, start, outs, SMALL, buffers.each_mut().map(|b| &mut b[..]), f);
+    } else {
+        let mut memory = vec![T::default(); BLOCK * K];
+        let mut rest = &mut memory[..];
+        let buffers = std::array::from_fn(|_| {
+            let (head, tail) = std::mem::take(&mut rest).split_at_mut(BLOCK);
+            rest = tail;
+            head
+        });
+        through_buffers(sources, &direct, start, outs, BLOCK, buffers, f);
+    }
+}
+/// Up to here buffers lie on the stack.
+const SMALL: usize = 16;
+
+fn through_buffers<T: Element, U: Element, const K: usize, const M: usize>(
+    sources: &[Source<T>; K],
+    direct: &[Option<&[T]>; K],
+    start: usize,
+    mut outs: [&mut [U]; M],
+    block: usize,
+    buffers: [&mut [T]; K],
+    f: &(dyn Fn([&[T]; K], [&mut [U]; M]) + Sync),
+) {
+    let (len, mut done) = (outs[0].len(), 0);
+    while done < len {
+        let n = block.min(len - done);
+        for k in 0..K {
+            // A constant fills its buffer once; a slice needs none.
+            if direct[k].is_none() && (done == 0 || matches!(sources[k], Source::Strided(_))) {
+                sources[k].fill(start + done, &mut buffers[k][..n]);
+            }
+        }
+        let ins: [&[T]; K] = std::array::from_fn(|k| match direct[k] {
+            Some(s) => &s[done..done + n],
+            None => &buffers[k][..n],
+        });
+        let mut parts = outs.each_mut().into_iter();
+        let parts: [&mut [U]; M] = std::array::from_fn(|_| match parts.next() {
+            Some(out) => &mut out[done..done + n],
+            None => &mut [],
+        });
+        f(ins, parts);
+        done += n;
+    }
+}
+
+struct AddInto<'a, T>(&'a mut [T], &'a [T]);
+impl<T: Element + std::ops::Add<Output = T>> Kernel for AddInto<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run(self) {
+        self.0.iter_mut().zip(self.1).for_each(|(a, &b)| *a = *a + b);
+    }
+}
+/// `target += source`, the accumulation of gradients.
+pub fn add_into<T: Element + std::ops::Add<Output = T>>(target: &mut [T], source: Strided<T>) {
+    let (len, source) = (target.len(), Source::of(source));
+    pool::parallel_chunks(target, PIECE, len, &|i, piece| {
+        let start = i * PIECE;
+        if let Source::Slice(s) = source {
+            return dispatch(AddInto(piece, &s[start..start + piece.len()]));
+        }
+        let mut buffer = vec![T::default(); BLOCK.min(piece.len())];
+        for (j, part) in piece.chunks_mut(BLOCK).enumerate() {
+            let buffer = &mut buffer[..part.len()];
+            source.fill(start + j * BLOCK, buffer);
+            dispatch(AddInto(part, buffer));
+        }
+    });
+}

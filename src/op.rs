@@ -1,0 +1,195 @@
+//! The contract: what an operator must say about itself, and what its rules get to see.
+pub use crate::ops::Prim;
+use crate::{
+    array::{Array, Aval},
+    error::Result,
+    trace::{apply, Value},
+};
+use smallvec::SmallVec;
+use std::fmt::Debug;
+
+/// Results of an op; nearly always one.
+pub type Arrays = SmallVec<[Array; 1]>;
+/// Results of an op as values.
+pub type Values = SmallVec<[Value; 1]>;
+/// Tangents or cotangents; `None` is a known zero, never materialised and never multiplied.
+pub type Slopes = SmallVec<[Option<Value>; 2]>;
+
+/// A set of inputs, as a mask. Inputs from 63 on (of `cat` and `stack`) count as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Which(pub u64);
+impl Which {
+    pub const NONE: Which = Which(0);
+    pub const FIRST: Which = Which(1);
+    pub const ALL: Which = Which(u64::MAX);
+    #[inline]
+    pub fn has(self, i: usize) -> bool {
+        self.0 >> i.min(63) & 1 == 1
+    }
+    #[inline]
+    pub fn with(self, i: usize) -> Which {
+        Which(self.0 | 1 << i.min(63))
+    }
+}
+
+/// What the reverse rule will ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Saves {
+    pub inputs: Which,
+    pub outputs: bool,
+    /// Shapes and dtypes of all inputs.
+    pub avals: bool,
+}
+impl Saves {
+    pub const NOTHING: Saves = Saves { inputs: Which::NONE, outputs: false, avals: false };
+    pub const INPUTS: Saves = Saves { inputs: Which::ALL, outputs: false, avals: false };
+    pub const OUTPUTS: Saves = Saves { inputs: Which::NONE, outputs: true, avals: false };
+    pub const AVALS: Saves = Saves { inputs: Which::NONE, outputs: false, avals: true };
+}
+
+/// What `vjp` gets to see of the forward pass: what [`Op::saves`] asked for.
+#[derive(Default)]
+pub struct Saved {
+    inputs: SmallVec<[Option<Value>; 2]>,
+    outputs: SmallVec<[Option<Value>; 1]>,
+    avals: Option<Box<[Aval]>>,
+    /// Inputs whose gradient is wanted.
+    pub needs: Which,
+}
+impl Saved {
+    pub fn new(
+        inputs: SmallVec<[Option<Value>; 2]>,
+        outputs: SmallVec<[Option<Value>; 1]>,
+        avals: Option<Box<[Aval]>>,
+        needs: Which,
+    ) -> Saved {
+        Saved { inputs, outputs, avals, needs }
+    }
+    pub fn input(&self, i: usize) -> Result<&Value> {
+        self.inputs.get(i).and_then(Option::as_ref).ok_or_else(|| missing("input"))
+    }
+    pub fn output(&self, i: usize) -> Result<&Value> {
+        self.outputs.get(i).and_then(Option::as_ref).ok_or_else(|| missing("output"))
+    }
+    pub fn aval(&self, i: usize) -> Result<&Aval> {
+        self.avals.as_ref().and_then(|a| a.get(i)).ok_or_else(|| missing("shape"))
+    }
+}
+/// A rule that reads what it did not ask for is a bug of that rule; say so instead of computing nonsense.
+#[cold]
+fn missing(what: &str) -> crate::error::Error {
+    crate::error::Error::graph("vjp", format!("the rule reads an {what} that it did not save"))
+}
+
+/// An op in full. Every method is one rule; an op's file holds all of them.
+pub trait Op: Clone + Debug + PartialEq + Send + Sync + Into<Prim> {
+    const NAME: &'static str;
+    /// False for ops whose results carry no derivative at all (comparisons, indices): they are never recorded.
+    const DIFFERENTIABLE: bool = true;
+    /// Shape rule and numbers in one: what does not fit is an error before anything is written.
+    fn eval(&self, xs: &[&Array]) -> Result<Arrays>;
+    /// Forward rule: tangents of the outputs from those of the inputs (at least one is there).
+    fn jvp(&self, xs: &[Value], ys: &[Value], ts: &[Option<Value>]) -> Result<Slopes>;
+    /// Which values the reverse rule reads, given the inputs that need a gradient.
+    fn saves(&self, needs: Which) -> Saves;
+    /// Reverse rule: cotangents of the inputs from those of the outputs (at least one is there).
+    fn vjp(&self, at: &Saved, gs: &[Option<Value>]) -> Result<Slopes>;
+    /// Batching rule: inputs in `batched` carry a leading axis of length `n`, and so must all results.
+    fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values>;
+    /// Primal and tangent in one pass over plain numbers, where the op has such a loop.
+    fn dual(&self, _xs: &[&Array], _ts: &[Option<&Array>]) -> Option<Result<(Array, Array)>> {
+        None
+    }
+}
+
+/// `Op` with the types rubbed out, so that one pointer reaches every rule.
+pub trait Rules: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn differentiable(&self) -> bool;
+    fn eval(&self, xs: &[&Array]) -> Result<Arrays>;
+    fn jvp(&self, xs: &[Value], ys: &[Value], ts: &[Option<Value>]) -> Result<Slopes>;
+    fn saves(&self, needs: Which) -> Saves;
+    fn vjp(&self, at: &Saved, gs: &[Option<Value>]) -> Result<Slopes>;
+    fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values>;
+    fn dual(&self, xs: &[&Array], ts: &[Option<&Array>]) -> Option<Result<(Array, Array)>>;
+}
+impl<O: Op> Rules for O {
+    fn name(&self) -> &'static str {
+        O::NAME
+    }
+    fn differentiable(&self) -> bool {
+        O::DIFFERENTIABLE
+    }
+    fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
+        Op::eval(self, xs)
+    }
+    fn jvp(&self, xs: &[Value], ys: &[Value], ts: &[Option<Value>]) -> Result<Slopes> {
+        Op::jvp(self, xs, ys, ts)
+    }
+    fn saves(&self, needs: Which) -> Saves {
+        Op::saves(self, needs)
+    }
+    fn vjp(&self, at: &Saved, gs: &[Option<Value>]) -> Result<Slopes> {
+        Op::vjp(self, at, gs)
+    }
+    fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values> {
+        Op::batch(self, xs, batched, n)
+    }
+    fn dual(&self, xs: &[&Array], ts: &[Option<&Array>]) -> Option<Result<(Array, Array)>> {
+        Op::dual(self, xs, ts)
+    }
+}
+
+/// One result.
+#[inline]
+pub fn one<T, const N: usize>(x: T) -> SmallVec<[T; N]>
+where
+    [T; N]: smallvec::Array<Item = T>,
+{
+    let mut v = SmallVec::new();
+    v.push(x);
+    v
+}
+/// Forward rule of an op that is linear in its one input.
+pub fn linear<O: Op>(op: &O, ts: &[Option<Value>]) -> Result<Slopes> {
+    match &ts[0] {
+        Some(t) => Ok(one(Some(op.call(&[t])?))),
+        None => Ok(one(None)),
+    }
+}
+/// Forward rule of a product of its two inputs.
+pub fn bilinear<O: Op>(op: &O, xs: &[Value], ts: &[Option<Value>]) -> Result<Slopes> {
+    let left = ts[0].as_ref().map(|t| op.call(&[t, &xs[1]])).transpose()?;
+    let right = ts[1].as_ref().map(|t| op.call(&[&xs[0], t])).transpose()?;
+    Ok(one(add(left, right)?))
+}
+/// Sum of two slopes, either of which may be a known zero.
+pub fn add(a: Option<Value>, b: Option<Value>) -> Result<Option<Value>> {
+    match (a, b) {
+        (Some(a), Some(b)) => Ok(Some(<crate::ops::arith::Add as crate::ops::binary::Binary>::of(&a, &b)?)),
+        (a, b) => Ok(a.or(b)),
+    }
+}
+/// Batching by bringing every input to the batch first, then running `shifted`, the same op one axis further on.
+pub fn batch_all<O: Op>(shifted: O, xs: &[Value], batched: Which, n: usize) -> Result<Values> {
+    let xs = all_batched(xs, batched, n)?;
+    let refs: SmallVec<[&Value; 4]> = xs.iter().collect();
+    apply(shifted, &refs)
+}
+/// Inputs with a leading batch axis everywhere; those without it are repeated as views, without copies.
+pub fn all_batched(xs: &[Value], batched: Which, n: usize) -> Result<SmallVec<[Value; 2]>> {
+    xs.iter()
+        .enumerate()
+        .map(|(i, x)| if batched.has(i) { Ok(x.clone()) } else { crate::ops::expand::leading(x, n) })
+        .collect()
+}
+
+/// Calling an op on values, for its own and other ops' rules.
+pub trait Call: Op {
+    /// Apply an op with one result.
+    fn call(&self, xs: &[&Value]) -> Result<Value> {
+        let mut ys = apply(self.clone(), xs)?;
+        ys.pop().ok_or_else(|| crate::error::Error::graph(Self::NAME, "gave no result"))
+    }
+}
+impl<O: Op> Call for O {}

@@ -1,0 +1,421 @@
+//! The family of elementwise ops with two inputs of one shape and dtype, or one input and a plain number.
+use super::{expand, unary::scaled, unary::times, Fixed, Map2, Prim};
+use crate::{
+    array::Array,
+    dtype::{DType, Element, Promotion, Scalar},
+    error::{Error, Result},
+    kernels::{
+        cast::cast,
+        isa::{dispatch, Kernel},
+        map::{zip, Source},
+    },
+    math::Real,
+    num::{Expr, Num},
+    op::{add, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
+    shape::{show, Dims},
+    trace::{default_dtype, Value},
+};
+use num_complex::Complex;
+use std::fmt::Debug;
+
+/// What a partial derivative reads; only that is kept on the tape.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reads {
+    /// The slope is this number everywhere.
+    Constant(f64),
+    First,
+    Second,
+    Both,
+}
+impl Reads {
+    fn which(self) -> Which {
+        match self {
+            Reads::Constant(_) => Which::NONE,
+            Reads::First => Which(1),
+            Reads::Second => Which(2),
+            Reads::Both => Which(3),
+        }
+    }
+}
+
+/// An elementwise function of two inputs.
+pub trait Binary: Copy + Debug + PartialEq + Send + Sync + Default + 'static
+where
+    Map2<Self>: Into<Prim>,
+{
+    const NAME: &'static str;
+    /// What the slopes with respect to the first and the second input read.
+    const READS: [Reads; 2];
+    const COST: usize = 1;
+    fn f<T: Real>(&self, a: T, b: T) -> T;
+    /// ∂y/∂a. Not called where it is constant.
+    fn slope_a<N: Num>(&self, a: N, b: N) -> N;
+    /// ∂y/∂b.
+    fn slope_b<N: Num>(&self, a: N, b: N) -> N;
+    /// The function on integers, where it stays among them; other ops convert integers to floats first.
+    const ON_INTEGERS: bool = false;
+    fn integer(&self, a: i64, _b: i64) -> i64 {
+        a
+    }
+    /// A number that must not stand on the right among integers (a zero divisor).
+    fn forbids(&self, _b: i64) -> bool {
+        false
+    }
+    const ON_COMPLEX: bool = false;
+    fn complex(&self, a: Complex<f64>, _b: Complex<f64>) -> Complex<f64> {
+        a
+    }
+    /// The op on two tensors of any shapes and dtypes: promoted and broadcast as PyTorch does.
+    fn of(a: &Value, b: &Value) -> Result<Value> {
+        let op = Map2::<Self>::default();
+        if a.dtype() == b.dtype() && a.shape() == b.shape() && (Self::ON_INTEGERS || !a.dtype().is_integral()) {
+            return op.call(&[a, b]);
+        }
+        let mut dtype = Promotion::default().tensor(a.dtype(), a.rank()).tensor(b.dtype(), b.rank()).result(default_dtype());
+        if dtype.is_integral() && !Self::ON_INTEGERS {
+            dtype = default_dtype();
+        }
+        let (a, b) = (super::convert::to(a, dtype)?, super::convert::to(b, dtype)?);
+        let (a, b) = expand::pair(Self::NAME, &a, &b)?;
+        op.call(&[&a, &b])
+    }
+    /// The op on a tensor and a plain number, which takes the tensor's type where it can.
+    fn fixed(x: &Value, number: Fixed) -> Result<Value> {
+        let (Fixed::Left(s) | Fixed::Right(s)) = number else {
+            return Err(Error::graph(Self::NAME, "needs a number"));
+        };
+        let mut dtype = Promotion::default().tensor(x.dtype(), x.rank()).number(s.category()).result(default_dtype());
+        if dtype.is_integral() && !Self::ON_INTEGERS {
+            dtype = default_dtype();
+        }
+        let x = super::convert::to(x, dtype)?;
+        Map2 { op: Self::default(), fixed: number }.call(&[&x])
+    }
+}
+
+struct Apply<'a, E, T>(&'a E, &'a [T], &'a [T], &'a mut [T]);
+impl<E: Binary, T: Real> Kernel for Apply<'_, E, T>
+where
+    Map2<E>: Into<Prim>,
+{
+    type Out = ();
+    #[inline(always)]
+    fn run(self) {
+        self.1.iter().zip(self.2).zip(self.3).for_each(|((&a, &b), y)| *y = self.0.f(a, b));
+    }
+}
+/// `t * ∂y/∂side`, strongly zero.
+struct Scaled<'a, E, T, const SIDE: usize>(&'a E, &'a [T], &'a [T], &'a [T], &'a mut [T]);
+#[inline(always)]
+fn slope<E: Binary, N: Num, const SIDE: usize>(e: &E, a: N, b: N) -> N
+where
+    Map2<E>: Into<Prim>,
+{
+    match (E::READS[SIDE], SIDE) {
+        (Reads::Constant(c), _) => N::lit(c),
+        (_, 0) => e.slope_a(a, b),
+        _ => e.slope_b(a, b),
+    }
+}
+impl<E: Binary, T: Real, const SIDE: usize> Kernel for Scaled<'_, E, T, SIDE>
+where
+    Map2<E>: Into<Prim>,
+{
+    type Out = ();
+    #[inline(always)]
+    fn run(self) {
+        let Scaled(e, t, a, b, out) = self;
+        for (((&t, &a), &b), out) in t.iter().zip(a).zip(b).zip(out) {
+            *out = scaled(t, slope::<E, T, SIDE>(e, a, b));
+        }
+    }
+}
+/// Value and tangent in one pass, both inputs moving.
+struct Dual<'a, E, T>(&'a E, [&'a [T]; 4], &'a mut [T], &'a mut [T]);
+impl<E: Binary, T: Real> Kernel for Dual<'_, E, T>
+where
+    Map2<E>: Into<Prim>,
+{
+    type Out = ();
+    #[inline(always)]
+    fn run(self) {
+        let Dual(e, [a, b, ta, tb], y, dy) = self;
+        for (((((&a, &b), &ta), &tb), y), dy) in a.iter().zip(b).zip(ta).zip(tb).zip(y).zip(dy) {
+            *y = e.f(a, b);
+            *dy = scaled(ta, slope::<E, T, 0>(e, a, b)) + scaled(tb, slope::<E, T, 1>(e, a, b));
+        }
+    }
+}
+
+/// The operands of an op as sources: two arrays, or one and a number.
+fn sources<'a, T: Element>(xs: &[&'a Array], fixed: Fixed, lit: impl Fn(Scalar) -> T) -> Result<[Source<'a, T>; 2]> {
+    let x = Source::of(xs[0].strided()?);
+    Ok(match fixed {
+        Fixed::None => [x, Source::of(xs[1].strided()?)],
+        Fixed::Left(s) => [Source::Splat(lit(s)), x],
+        Fixed::Right(s) => [x, Source::Splat(lit(s))],
+    })
+}
+fn eval_real<E: Binary, T: Real + Element>(op: &Map2<E>, xs: &[&Array], y: &mut Array) -> Result<()>
+where
+    Map2<E>: Into<Prim>,
+{
+    let sources = sources(xs, op.fixed, |s| <T as Real>::lit(s.to_f64()))?;
+    zip(sources, [y.slice_mut::<T>()?], E::COST, &|[a, b], [y]| dispatch(Apply(&op.op, a, b, y)));
+    Ok(())
+}
+/// Integers of any width are computed in 64 bits and wrapped back.
+fn eval_integer<E: Binary>(op: &Map2<E>, xs: &[&Array]) -> Result<Array>
+where
+    Map2<E>: Into<Prim>,
+{
+    let e = &op.op;
+    let wide = xs.iter().map(|x| cast(E::NAME, x, DType::I64)).collect::<Result<Vec<_>>>()?;
+    let sources = sources(&wide.iter().collect::<Vec<_>>(), op.fixed, Scalar::to_i64)?;
+    let forbidden = match sources[1] {
+        Source::Splat(b) => e.forbids(b),
+        Source::Slice(b) => b.iter().any(|&b| e.forbids(b)),
+        Source::Strided(_) => false, // `cast` made it contiguous
+    };
+    if forbidden && !xs[0].is_empty() {
+        return Err(Error::value(E::NAME, "cannot divide integers by zero; convert to a float dtype for inf and nan"));
+    }
+    let mut y = Array::new(E::NAME, Dims::from_slice(xs[0].shape()), DType::I64)?;
+    zip(sources, [y.slice_mut::<i64>()?], 1, &|[a, b], [y]| {
+        a.iter().zip(b).zip(y).for_each(|((&a, &b), y)| *y = e.integer(a, b));
+    });
+    if xs[0].dtype() == DType::I64 {
+        Ok(y)
+    } else {
+        cast(E::NAME, &y, xs[0].dtype())
+    }
+}
+fn eval_complex<E: Binary>(op: &Map2<E>, xs: &[&Array]) -> Result<Array>
+where
+    Map2<E>: Into<Prim>,
+{
+    let e = &op.op;
+    let wide = xs.iter().map(|x| cast(E::NAME, x, DType::C128)).collect::<Result<Vec<_>>>()?;
+    let sources = sources(&wide.iter().collect::<Vec<_>>(), op.fixed, Scalar::to_complex)?;
+    let mut y = Array::new(E::NAME, Dims::from_slice(xs[0].shape()), DType::C128)?;
+    zip(sources, [y.slice_mut()?], 8, &|[a, b], [y]| {
+        a.iter().zip(b).zip(y).for_each(|((&a, &b), y)| *y = e.complex(a, b));
+    });
+    if xs[0].dtype() == DType::C128 {
+        Ok(y)
+    } else {
+        cast(E::NAME, &y, xs[0].dtype())
+    }
+}
+/// `t * ∂y/∂side`: one fused pass over plain numbers, or recorded ops while someone is watching.
+/// `a`, `b`: the operands, where the slope reads them.
+fn scale<E: Binary, const SIDE: usize>(op: &Map2<E>, t: &Value, a: Option<&Value>, b: Option<&Value>) -> Result<Value>
+where
+    Map2<E>: Into<Prim>,
+{
+    if let Reads::Constant(c) = E::READS[SIDE] {
+        return times(t, c);
+    }
+    let plain = |v: Option<&Value>| v.is_none_or(|v| matches!(v, Value::Array(_)));
+    let (Value::Array(at), true, true) = (t, plain(a), plain(b)) else {
+        let operand = |v: Option<&Value>, s: Fixed| match (v, s) {
+            (Some(v), _) => Expr::new(v),
+            (None, Fixed::Left(s) | Fixed::Right(s)) => Expr::lit(s.to_f64()),
+            (None, Fixed::None) => Expr::lit(0.0), // the slope does not read it
+        };
+        let (a, b) = (operand(a, op.fixed), operand(b, op.fixed));
+        let slope = slope::<E, Expr, SIDE>(&op.op, a, b).finish(t)?;
+        return Scale::of(t, &slope);
+    };
+    fn run<E: Binary, T: Real + Element, const SIDE: usize>(
+        op: &Map2<E>,
+        t: &Array,
+        a: Option<&Value>,
+        b: Option<&Value>,
+    ) -> Result<Array>
+    where
+        Map2<E>: Into<Prim>,
+    {
+        let number = match op.fixed {
+            Fixed::Left(s) | Fixed::Right(s) => <T as Real>::lit(s.to_f64()),
+            Fixed::None => <T as Real>::lit(0.0), // the slope does not read it
+        };
+        let t_source = Source::of(t.strided::<T>()?);
+        fn operand<T: Real + Element>(v: Option<&Value>, number: T) -> Result<Source<'_, T>> {
+            match v {
+                Some(Value::Array(v)) => v.strided().map(Source::of),
+                _ => Ok(Source::Splat(number)),
+            }
+        }
+        let (a_source, b_source) = (operand(a, number)?, operand(b, number)?);
+        let mut out = Array::new(E::NAME, Dims::from_slice(t.shape()), t.dtype())?;
+        zip([t_source, a_source, b_source], [out.slice_mut::<T>()?], E::COST, &|[t, a, b], [out]| {
+            dispatch(Scaled::<E, T, SIDE>(&op.op, t, a, b, out));
+        });
+        Ok(out)
+    }
+    match at.dtype() {
+        DType::F32 => run::<E, f32, SIDE>(op, at, a, b),
+        DType::F64 => run::<E, f64, SIDE>(op, at, a, b),
+        d => Err(Error::not_differentiable(E::NAME, format!("has no derivative for {d} tensors"))),
+    }
+    .map(Value::Array)
+}
+
+impl<E: Binary> Map2<E>
+where
+    Map2<E>: Into<Prim>,
+{
+    /// The side (0 first, 1 second) that input `i` stands on.
+    fn side(&self, i: usize) -> usize {
+        match self.fixed {
+            Fixed::Left(_) => 1,
+            _ => i,
+        }
+    }
+    fn slope_on(&self, side: usize, t: &Value, a: Option<&Value>, b: Option<&Value>) -> Result<Value> {
+        // Constant slopes read nothing; leave out what is not read, so that it need not be there.
+        let reads = E::READS[side].which();
+        let (a, b) = (a.filter(|_| reads.has(0)), b.filter(|_| reads.has(1)));
+        if side == 0 {
+            scale::<E, 0>(self, t, a, b)
+        } else {
+            scale::<E, 1>(self, t, a, b)
+        }
+    }
+}
+
+impl<E: Binary> Op for Map2<E>
+where
+    Map2<E>: Into<Prim>,
+{
+    const NAME: &'static str = E::NAME;
+    fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
+        let x = xs[0];
+        if let Some(b) = xs.get(1) {
+            if x.shape() != b.shape() || x.dtype() != b.dtype() {
+                return Err(Error::shape(
+                    E::NAME,
+                    format!("cannot combine {} {} and {} {}", x.dtype(), show(x.shape()), b.dtype(), show(b.shape())),
+                ));
+            }
+        }
+        match x.dtype() {
+            DType::F64 => {
+                let mut y = Array::new(E::NAME, Dims::from_slice(x.shape()), DType::F64)?;
+                eval_real::<E, f64>(self, xs, &mut y)?;
+                Ok(one(y))
+            }
+            DType::F32 => {
+                let mut y = Array::new(E::NAME, Dims::from_slice(x.shape()), DType::F32)?;
+                eval_real::<E, f32>(self, xs, &mut y)?;
+                Ok(one(y))
+            }
+            d if d.is_complex() && E::ON_COMPLEX => Ok(one(eval_complex(self, xs)?)),
+            d if d.is_integral() && E::ON_INTEGERS => Ok(one(eval_integer(self, xs)?)),
+            d => Err(Error::dtype(
+                E::NAME,
+                format!("cannot take {d} tensors of shape {}; convert them with .to(dtype) first", show(x.shape())),
+            )),
+        }
+    }
+    fn jvp(&self, xs: &[Value], _: &[Value], ts: &[Option<Value>]) -> Result<Slopes> {
+        let (a, b) = match self.fixed {
+            Fixed::None => (Some(&xs[0]), Some(&xs[1])),
+            Fixed::Left(_) => (None, Some(&xs[0])),
+            Fixed::Right(_) => (Some(&xs[0]), None),
+        };
+        let mut sum = None;
+        for (i, t) in ts.iter().enumerate() {
+            if let Some(t) = t {
+                sum = add(sum, Some(self.slope_on(self.side(i), t, a, b)?))?;
+            }
+        }
+        Ok(one(sum))
+    }
+    fn saves(&self, needs: Which) -> Saves {
+        let inputs = match self.fixed {
+            Fixed::None => {
+                let wanted = |side: usize| if needs.has(side) { E::READS[side].which().0 } else { 0 };
+                Which(wanted(0) | wanted(1))
+            }
+            Fixed::Left(_) => Which(u64::from(E::READS[1].which().has(1))),
+            Fixed::Right(_) => Which(u64::from(E::READS[0].which().has(0))),
+        };
+        Saves { inputs, ..Saves::NOTHING }
+    }
+    fn vjp(&self, at: &Saved, gs: &[Option<Value>]) -> Result<Slopes> {
+        let Some(g) = &gs[0] else { return Ok(Slopes::from_iter([None, None])) };
+        let saved = |i| at.input(i).ok();
+        let (a, b) = match self.fixed {
+            Fixed::None => (saved(0), saved(1)),
+            Fixed::Left(_) => (None, saved(0)),
+            Fixed::Right(_) => (saved(0), None),
+        };
+        let inputs = if self.fixed == Fixed::None { 2 } else { 1 };
+        (0..inputs)
+            .map(|i| at.needs.has(i).then(|| self.slope_on(self.side(i), g, a, b)).transpose())
+            .collect()
+    }
+    fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values> {
+        crate::op::batch_all(self.clone(), xs, batched, n)
+    }
+    fn dual(&self, xs: &[&Array], ts: &[Option<&Array>]) -> Option<Result<(Array, Array)>> {
+        fn run<E: Binary, T: Real + Element>(op: &Map2<E>, xs: &[&Array], ts: [&Array; 2]) -> Result<(Array, Array)>
+        where
+            Map2<E>: Into<Prim>,
+        {
+            let shape = || Dims::from_slice(xs[0].shape());
+            let dtype = xs[0].dtype();
+            let (mut y, mut dy) = (Array::new(E::NAME, shape(), dtype)?, Array::new(E::NAME, shape(), dtype)?);
+            let sources = [
+                Source::of(xs[0].strided::<T>()?),
+                Source::of(xs[1].strided::<T>()?),
+                Source::of(ts[0].strided::<T>()?),
+                Source::of(ts[1].strided::<T>()?),
+            ];
+            zip(sources, [y.slice_mut::<T>()?, dy.slice_mut::<T>()?], 3 * E::COST, &|ins, [y, dy]| {
+                dispatch(Dual(&op.op, ins, y, dy));
+            });
+            Ok((y, dy))
+        }
+        let (Some(&Some(ta)), Some(&Some(tb)), Fixed::None) = (ts.first(), ts.get(1), self.fixed) else { return None };
+        if xs[0].shape() != xs[1].shape() || xs[0].dtype() != xs[1].dtype() {
+            return None;
+        }
+        match xs[0].dtype() {
+            DType::F32 => Some(run::<E, f32>(self, xs, [ta, tb])),
+            DType::F64 => Some(run::<E, f64>(self, xs, [ta, tb])),
+            _ => None,
+        }
+    }
+}
+
+/// `t * s`, strongly zero: 0 where `t` is 0, whatever `s` is. The product of all chain rules. Its own slopes are
+/// those of a product.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Scale;
+impl Binary for Scale {
+    const NAME: &'static str = "scale";
+    const READS: [Reads; 2] = [Reads::Second, Reads::First];
+    const ON_COMPLEX: bool = true;
+    #[inline(always)]
+    fn f<T: Real>(&self, t: T, s: T) -> T {
+        scaled(t, s)
+    }
+    #[inline(always)]
+    fn slope_a<N: Num>(&self, _: N, s: N) -> N {
+        s
+    }
+    #[inline(always)]
+    fn slope_b<N: Num>(&self, t: N, _: N) -> N {
+        t
+    }
+    fn complex(&self, t: Complex<f64>, s: Complex<f64>) -> Complex<f64> {
+        if t == Complex::default() {
+            t
+        } else {
+            t * s
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Exponentials and logarithms.
+use super::{
+    binary::{Binary, Reads},
+    unary::{Of, Unary},
+};
+use crate::{math::Real, num::Num};
+/// e to the power x.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Exp;
+impl Unary for Exp {
+    const NAME: &'static str = "exp";
+    const SLOPE: Of = Of::Output;
+    #[inline(always)]
+    fn f<T: Real>(&self, x: T) -> T {
+        x.exp()
+    }
+    #[inline(always)]
+    fn slope<N: Num>(&self, v: N) -> N {
+        v
+    }
+}
+/// 2 to the power x.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Exp2;
+impl Unary for Exp2 {
+    const NAME: &'static str = "exp2";
+    const SLOPE: Of = Of::Output;
+    #[inline(always)]
+    fn f<T: Real>(&self, x: T) -> T {
+        x.exp2()
+    }
+    #[inline(always)]
+    fn slope<N: Num>(&self, v: N) -> N {
+        v * N::lit(std::f64::consts::LN_2)
+    }
+}
+/// exp(x) - 1, precise near 0.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Expm1;
+impl Unary for Expm1 {
+    const NAME: &'static str = "expm1";
+    const SLOPE: Of = Of::Output;
+    #[inline(always)]
+    fn f<T: Real>(&self, x: T) -> T {
+        x.expm1()
+    }
+    #[inline(always)]
+    fn slope<N: Num>(&self, v: N) -> N {
+        v + N::lit(1.0)
+    }
+}
+/// Natural logarithm.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Log;
+impl Unary for Log {
+    const NAME: &'static str = "log";
+    const SLOPE: Of = Of::Input;
+    #[inline(always)]
+    fn f<T: Real>(&self, x: T) -> T {
+        x.ln()
+    }
+    #[inline(always)]
+    fn slope<N: Num>(&self, v: N) -> N {
+        v.recip()
+    }
+}
+/// Logarithm to base 2.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Log2;
+impl Unary for Log2 {
+    const NAME: &'static str = "log2";
+    const SLOPE: Of = Of::Input;
+    #[inline(always)]
+    fn f<T: Real>(&self, x: T) -> T {
+        x.log2()
+    }
+    #[inline(always)]
+    fn slope<N: Num>(&self, v: N) -> N {
+        N::lit(std::f64::consts::LOG2_E) / v
+    }
+}
+/// Logarithm to base 10.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Log10;
+impl Unary for Log10 {
+    const NAME: &'static str = "log10";
+    const SLOPE: Of = Of::Input;
+    #[inline(always)]
+    fn f<T: Real>(&self, x: T) -> T {
+        x.log10()
+    }
+    #[inline(always)]
+    fn slope<N: Num>(&self, v: N) -> N {
+        N::lit(std::f64::consts::LOG10_E) / v
+    }
+}
+/// log(1 + x), precise near 0.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Log1p;
+impl Unary for Log1p {
+    const NAME: &'static str = "log1p";
+    const SLOPE: Of = Of::Input;
+    #[inline(always)]
+    fn f<T: Real>(&self, x: T) -> T {
+        x.log1p()
+    }
+    #[inline(always)]
+    fn slope<N: Num>(&self, v: N) -> N {
+        (v + N::lit(1.0)).recip()
+    }
+}
+/// log(exp(a) + exp(b)) without overflow.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct LogAddExp;
+impl Binary for LogAddExp {
+    const NAME: &'static str = "logaddexp";
+    const READS: [Reads; 2] = [Reads::Both; 2];
+    const COST: usize = 16;
+    #[inline(always)]
+    fn f<T: Real>(&self, a: T, b: T) -> T {
+        a.logaddexp(b)
+    }
+    #[inline(always)]
+    fn slope_a<N: Num>(&self, a: N, b: N) -> N {
+        // Equal infinities: each has half of the slope, and their difference would be NaN.
+        N::select(a.equals(&b), N::lit(0.5), (a - b).sigmoid())
+    }
+    #[inline(always)]
+    fn slope_b<N: Num>(&self, a: N, b: N) -> N {
+        N::select(a.equals(&b), N::lit(0.5), (b - a).sigmoid())
+    }
+}

@@ -1,0 +1,81 @@
+//! One file per op or small family. To add an op: write its room, then name it in the list below.
+pub mod activation;
+pub mod arith;
+pub mod binary;
+pub mod compare;
+pub mod convert;
+pub mod expand;
+pub mod exponential;
+pub mod hyperbolic;
+pub mod leaf;
+pub mod matmul;
+pub mod power;
+pub mod reshape;
+pub mod rounding;
+pub mod select;
+pub mod slice;
+pub mod special;
+pub mod sum;
+pub mod trig;
+pub mod unary;
+
+use crate::{dtype::Scalar, op::Rules};
+use activation::{Sigmoid, *};
+use arith::*;
+use binary::Scale;
+use compare::Compare;
+use convert::{Convert, Copy};
+use expand::Expand;
+use exponential::*;
+use hyperbolic::*;
+use leaf::Leaf;
+use matmul::MatMul;
+use power::*;
+use reshape::{Permute, Reshape};
+use rounding::*;
+use select::Where;
+use slice::{Slice, SliceInto, SliceScatter};
+use special::*;
+use sum::Sum;
+use trig::*;
+
+/// An elementwise op of one input, as an op.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Map1<E>(pub E);
+/// An elementwise op of two inputs, one of which may be a plain number.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Map2<E> {
+    pub op: E,
+    pub fixed: Fixed,
+}
+/// The operand that is a plain number, if one is.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub enum Fixed {
+    #[default]
+    None,
+    Left(Scalar),
+    Right(Scalar),
+}
+
+macro_rules! ops { (unary: $($U:ident)*; binary: $($B:ident)*; full: $($F:ident)*) => {
+    /// Every op, as a value small enough to sit inside a graph node.
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum Prim { $($U(Map1<$U>),)* $($B(Map2<$B>),)* $($F($F),)* }
+    $(impl From<Map1<$U>> for Prim { #[inline] fn from(o: Map1<$U>) -> Prim { Prim::$U(o) } })*
+    $(impl From<Map2<$B>> for Prim { #[inline] fn from(o: Map2<$B>) -> Prim { Prim::$B(o) } })*
+    $(impl From<$F> for Prim { #[inline] fn from(o: $F) -> Prim { Prim::$F(o) } })*
+    /// The only match over ops in the crate: `op.eval(..)`, `op.vjp(..)`, … find their room through it.
+    impl std::ops::Deref for Prim {
+        type Target = dyn Rules;
+        #[inline]
+        fn deref(&self) -> &Self::Target {
+            match self { $(Prim::$U(o) => o,)* $(Prim::$B(o) => o,)* $(Prim::$F(o) => o,)* }
+        }
+    }
+} }
+ops! {
+    unary: Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Erf Erfc Exp Exp2 Expm1 Floor Log Log10 Log1p Log2
+        LogSigmoid Ndtr Neg Reciprocal Relu Round Rsqrt Sigmoid Sign Sin Sinh Sqrt Square Tan Tanh Trunc;
+    binary: Add Atan2 Div Fmod FloorDivide Hypot LogAddExp Maximum Minimum Mul Pow Remainder Scale Sub;
+    full: Compare Convert Copy Expand Leaf MatMul Permute Reshape Slice SliceInto SliceScatter Sum Where
+}

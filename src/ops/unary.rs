@@ -1,0 +1,273 @@
+//! The family of elementwise ops with one input: say the function and its slope, and every rule follows.
+use super::{
+    binary::{Binary, Scale},
+    Map1, Prim,
+};
+use crate::{
+    array::{Array, Strided},
+    dtype::{DType, Element},
+    error::{Error, Result},
+    kernels::{
+        cast::cast,
+        isa::{dispatch, Kernel},
+        map::{zip, Source},
+    },
+    math::Real,
+    num::{Expr, FullRange, Num},
+    op::{one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
+    shape::{show, Dims},
+    trace::{apply, Value},
+};
+use num_complex::Complex;
+use std::fmt::Debug;
+
+/// Which side of `y = f(x)` the slope is written in. That side is what the tape keeps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Of {
+    Input,
+    Output,
+    /// The slope is this number everywhere.
+    Constant(f64),
+}
+
+/// An elementwise function of one input.
+pub trait Unary: Copy + Debug + PartialEq + Send + Sync + 'static
+where
+    Map1<Self>: Into<Prim>,
+{
+    const NAME: &'static str;
+    const SLOPE: Of;
+    /// Rough number of elementary operations per element; decides when threads pay.
+    const COST: usize = 8;
+    fn f<T: Real>(&self, x: T) -> T;
+    /// dy/dx, in terms of `x` or of `y` as `SLOPE` says. Written once; runs over numbers and over traced values.
+    fn slope<N: Num>(&self, v: N) -> N;
+    /// Whether `f` (and `slope`, read from the input) hold here; elsewhere `full` is used.
+    #[inline(always)]
+    fn fits<T: Real>(&self, _x: T) -> bool {
+        true
+    }
+    const LIMITED: bool = false;
+    fn full<T: Real>(&self, x: T) -> T {
+        self.f(x)
+    }
+    /// The function on integers, where it stays among them; other ops convert integers to floats first.
+    const ON_INTEGERS: bool = false;
+    fn integer(&self, x: i64) -> i64 {
+        x
+    }
+    /// The function on complex numbers (values only).
+    const ON_COMPLEX: bool = false;
+    fn complex(&self, z: Complex<f64>) -> Complex<f64> {
+        z
+    }
+    /// Apply to a value of any dtype, integers converted as PyTorch does.
+    fn of(self, x: &Value) -> Result<Value> {
+        if x.dtype().is_integral() && !Self::ON_INTEGERS {
+            let x = super::convert::to(x, crate::trace::default_dtype())?;
+            return Map1(self).call(&[&x]);
+        }
+        Map1(self).call(&[x])
+    }
+}
+
+struct Apply<'a, E, T>(&'a E, &'a [T], &'a mut [T]);
+impl<E: Unary, T: Real> Kernel for Apply<'_, E, T>
+where
+    Map1<E>: Into<Prim>,
+{
+    type Out = ();
+    #[inline(always)]
+    fn run(self) {
+        if E::LIMITED && !self.1.iter().fold(true, |all, &x| all & self.0.fits(x)) {
+            return self.1.iter().zip(self.2).for_each(|(&x, y)| *y = self.0.full(x));
+        }
+        self.1.iter().zip(self.2).for_each(|(&x, y)| *y = self.0.f(x));
+    }
+}
+/// `t * slope(v)`, strongly zero: where `t` is zero the slope does not matter.
+struct Scaled<'a, E, T>(&'a E, &'a [T], &'a [T], &'a mut [T]);
+#[inline(always)]
+pub(super) fn scaled<T: Real>(t: T, slope: T) -> T {
+    <T as Real>::select(t == <T as Real>::lit(0.0), t, t * slope)
+}
+impl<E: Unary, T: Real> Kernel for Scaled<'_, E, T>
+where
+    Map1<E>: Into<Prim>,
+{
+    type Out = ();
+    #[inline(always)]
+    fn run(self) {
+        let Scaled(e, t, v, out) = self;
+        if E::LIMITED && !v.iter().fold(true, |all, &v| all & e.fits(v)) {
+            for ((&t, &v), out) in t.iter().zip(v).zip(out) {
+                *out = scaled(t, e.slope(FullRange(v)).0);
+            }
+            return;
+        }
+        for ((&t, &v), out) in t.iter().zip(v).zip(out) {
+            *out = scaled(t, e.slope(v));
+        }
+    }
+}
+/// Value and tangent in one pass: the dual-number loop.
+struct Dual<'a, E, T>(&'a E, &'a [T], &'a [T], &'a mut [T], &'a mut [T]);
+impl<E: Unary, T: Real> Kernel for Dual<'_, E, T>
+where
+    Map1<E>: Into<Prim>,
+{
+    type Out = ();
+    #[inline(always)]
+    fn run(self) {
+        let Dual(e, x, t, y, dy) = self;
+        if E::LIMITED && !x.iter().fold(true, |all, &v| all & e.fits(v)) {
+            dispatch(Scaled(e, t, x, dy));
+            return x.iter().zip(y).for_each(|(&x, y)| *y = e.full(x));
+        }
+        for (((&x, &t), y), dy) in x.iter().zip(t).zip(y).zip(dy) {
+            let value = e.f(x);
+            *y = value;
+            *dy = scaled(t, e.slope(if matches!(E::SLOPE, Of::Output) { value } else { x }));
+        }
+    }
+}
+
+fn eval_real<E: Unary, T: Real + Element>(e: &E, x: Strided<T>, y: &mut [T])
+where
+    Map1<E>: Into<Prim>,
+{
+    zip([Source::of(x)], [y], E::COST, &|[x], [y]| dispatch(Apply(e, x, y)));
+}
+/// Integers of any width are computed in 64 bits and wrapped back.
+fn eval_integer<E: Unary>(e: &E, x: &Array) -> Result<Array>
+where
+    Map1<E>: Into<Prim>,
+{
+    let wide = cast(E::NAME, x, DType::I64)?;
+    let mut y = Array::new(E::NAME, Dims::from_slice(x.shape()), DType::I64)?;
+    let source = Source::of(wide.strided::<i64>()?);
+    zip([source], [y.slice_mut::<i64>()?], 1, &|[x], [y]| x.iter().zip(y).for_each(|(&x, y)| *y = e.integer(x)));
+    if x.dtype() == DType::I64 {
+        Ok(y)
+    } else {
+        cast(E::NAME, &y, x.dtype())
+    }
+}
+fn eval_complex<E: Unary>(e: &E, x: &Array) -> Result<Array>
+where
+    Map1<E>: Into<Prim>,
+{
+    let wide = cast(E::NAME, x, DType::C128)?;
+    let mut y = Array::new(E::NAME, Dims::from_slice(x.shape()), DType::C128)?;
+    let source = Source::of(wide.strided::<Complex<f64>>()?);
+    zip([source], [y.slice_mut()?], E::COST, &|[x], [y]| x.iter().zip(y).for_each(|(&x, y)| *y = e.complex(x)));
+    if x.dtype() == DType::C128 {
+        Ok(y)
+    } else {
+        cast(E::NAME, &y, x.dtype())
+    }
+}
+/// `t * slope(v)`: one fused pass over plain numbers, or recorded ops while someone is still watching.
+fn scale<E: Unary>(e: &E, t: &Value, v: &Value) -> Result<Value>
+where
+    Map1<E>: Into<Prim>,
+{
+    if let Of::Constant(c) = E::SLOPE {
+        return times(t, c);
+    }
+    let (Value::Array(t), Value::Array(v)) = (t, v) else {
+        let slope = e.slope(Expr::new(v)).finish(v)?;
+        return Scale::of(t, &slope);
+    };
+    let mut out = Array::new(E::NAME, Dims::from_slice(v.shape()), v.dtype())?;
+    fn run<E: Unary, T: Real + Element>(e: &E, t: &Array, v: &Array, out: &mut Array) -> Result<()>
+    where
+        Map1<E>: Into<Prim>,
+    {
+        let sources = [Source::of(t.strided::<T>()?), Source::of(v.strided::<T>()?)];
+        zip(sources, [out.slice_mut::<T>()?], E::COST, &|[t, v], [out]| dispatch(Scaled(e, t, v, out)));
+        Ok(())
+    }
+    match v.dtype() {
+        DType::F32 => run::<E, f32>(e, t, v, &mut out),
+        DType::F64 => run::<E, f64>(e, t, v, &mut out),
+        d => Err(Error::not_differentiable(E::NAME, format!("has no derivative for {d} tensors"))),
+    }?;
+    Ok(Value::Array(out))
+}
+/// `t * c`, for slopes that are the same everywhere.
+pub(super) fn times(t: &Value, c: f64) -> Result<Value> {
+    match c {
+        1.0 => Ok(t.clone()),
+        -1.0 => Map1(super::arith::Neg).call(&[t]),
+        c => super::arith::Mul::fixed(t, super::Fixed::Right(crate::dtype::Scalar::Float(c))),
+    }
+}
+
+impl<E: Unary> Op for Map1<E>
+where
+    Map1<E>: Into<Prim>,
+{
+    const NAME: &'static str = E::NAME;
+    fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
+        let (e, x) = (&self.0, xs[0]);
+        match x.dtype() {
+            DType::F32 | DType::F64 => {
+                let mut y = Array::new(E::NAME, Dims::from_slice(x.shape()), x.dtype())?;
+                if x.dtype() == DType::F64 {
+                    eval_real::<E, f64>(e, x.strided()?, y.slice_mut()?);
+                } else {
+                    eval_real::<E, f32>(e, x.strided()?, y.slice_mut()?);
+                }
+                Ok(one(y))
+            }
+            d if d.is_complex() && E::ON_COMPLEX => Ok(one(eval_complex(e, x)?)),
+            d if d.is_integral() && d != DType::Bool && E::ON_INTEGERS => Ok(one(eval_integer(e, x)?)),
+            d => Err(Error::dtype(
+                E::NAME,
+                format!("cannot take a {d} tensor of shape {}; convert it with .to(dtype) first", show(x.shape())),
+            )),
+        }
+    }
+    fn jvp(&self, xs: &[Value], ys: &[Value], ts: &[Option<Value>]) -> Result<Slopes> {
+        let Some(t) = &ts[0] else { return Ok(one(None)) };
+        Ok(one(Some(scale(&self.0, t, if E::SLOPE == Of::Output { &ys[0] } else { &xs[0] })?)))
+    }
+    fn saves(&self, _: Which) -> Saves {
+        match E::SLOPE {
+            Of::Input => Saves::INPUTS,
+            Of::Output => Saves::OUTPUTS,
+            Of::Constant(_) => Saves::NOTHING,
+        }
+    }
+    fn vjp(&self, at: &Saved, gs: &[Option<Value>]) -> Result<Slopes> {
+        let Some(g) = &gs[0] else { return Ok(one(None)) };
+        Ok(one(Some(match E::SLOPE {
+            Of::Constant(c) => times(g, c)?,
+            Of::Input => scale(&self.0, g, at.input(0)?)?,
+            Of::Output => scale(&self.0, g, at.output(0)?)?,
+        })))
+    }
+    fn batch(&self, xs: &[Value], _: Which, _: usize) -> Result<Values> {
+        apply(self.clone(), &[&xs[0]])
+    }
+    fn dual(&self, xs: &[&Array], ts: &[Option<&Array>]) -> Option<Result<(Array, Array)>> {
+        fn run<E: Unary, T: Real + Element>(e: &E, x: &Array, t: &Array) -> Result<(Array, Array)>
+        where
+            Map1<E>: Into<Prim>,
+        {
+            let shape = || Dims::from_slice(x.shape());
+            let (mut y, mut dy) = (Array::new(E::NAME, shape(), x.dtype())?, Array::new(E::NAME, shape(), x.dtype())?);
+            let sources = [Source::of(x.strided::<T>()?), Source::of(t.strided::<T>()?)];
+            zip(sources, [y.slice_mut::<T>()?, dy.slice_mut::<T>()?], 2 * E::COST, &|[x, t], [y, dy]| {
+                dispatch(Dual(e, x, t, y, dy));
+            });
+            Ok((y, dy))
+        }
+        match (ts[0]?, xs[0].dtype()) {
+            (t, DType::F32) => Some(run::<E, f32>(&self.0, xs[0], t)),
+            (t, DType::F64) => Some(run::<E, f64>(&self.0, xs[0], t)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! Operators and elementwise functions of tensors: `a + b`, `x.sin()`, comparisons, in-place forms.
+use super::{
+    export,
+    tensor::{run, Operand, Tensor},
+};
+use crate::{
+    dtype::Scalar,
+    error::Error,
+    ops::{
+        activation::{LogSigmoid, Relu, Sigmoid},
+        arith::*,
+        binary::Binary,
+        compare::{compare, compare_number, Order},
+        exponential::*,
+        hyperbolic::*,
+        power::*,
+        rounding::*,
+        select,
+        special::*,
+        trig::*,
+        unary::Unary,
+        Fixed, Map2, Prim,
+    },
+    trace::Value,
+};
+use pyo3::prelude::*;
+
+/// `x op other`, for a tensor or a number on the right.
+#[inline]
+pub fn binary<B: Binary>(x: &Value, other: Operand) -> Result<Value, Error>
+where
+    Map2<B>: Into<Prim>,
+{
+    match other {
+        Operand::Tensor(y) => B::of(x, &y),
+        Operand::Number(s) => B::fixed(x, Fixed::Right(s)),
+    }
+}
+/// `other op x`.
+fn reflected<B: Binary>(x: &Value, other: Operand) -> Result<Value, Error>
+where
+    Map2<B>: Into<Prim>,
+{
+    match other {
+        Operand::Tensor(y) => B::of(&y, x),
+        Operand::Number(s) => B::fixed(x, Fixed::Left(s)),
+    }
+}
+/// `x ** other`, with the common exponents as ops of their own.
+pub fn pow(x: &Value, other: Operand) -> Result<Value, Error> {
+    match other {
+        Operand::Number(Scalar::Int(2)) => Square.of(x),
+        Operand::Number(Scalar::Float(2.0)) if x.dtype().is_inexact() => Square.of(x),
+        Operand::Number(Scalar::Float(0.5)) => Sqrt.of(x),
+        Operand::Number(Scalar::Float(-1.0) | Scalar::Int(-1)) if x.dtype().is_inexact() => Reciprocal.of(x),
+        Operand::Number(Scalar::Int(i)) if i < 0 && x.dtype().is_integral() => {
+            Err(Error::value("pow", "cannot raise integers to negative powers; convert to a float dtype first"))
+        }
+        other => binary::<Pow>(x, other),
+    }
+}
+fn ordered(order: Order, x: &Value, other: Operand) -> Result<Value, Error> {
+    match other {
+        Operand::Tensor(y) => compare(order, x, &y),
+        Operand::Number(s) => compare_number(order, x, s),
+    }
+}
+/// `a + alpha * b`, the form of `add` and `sub` with their optional factor.
+fn with_alpha(other: Operand, alpha: Option<Operand>) -> Result<Operand, Error> {
+    match alpha {
+        None => Ok(other),
+        Some(alpha) => Ok(Operand::Tensor(binary::<Mul>(&other.value()?, alpha)?)),
+    }
+}
+fn work(x: &Value) -> usize {
+    x.len()
+}
+
+macro_rules! operators { ($($dunder:ident $reflected:ident $inplace:ident $op:ident $name:literal;)*) => {
+    #[pymethods]
+    impl Tensor { $(
+        #[inline]
+        fn $dunder(&self, py: Python<'_>, other: Operand) -> PyResult<Tensor> {
+            let x = self.value()?;
+            Ok(run(py, work(&x), || binary::<$op>(&x, other))?.into())
+        }
+        fn $reflected(&self, py: Python<'_>, other: Operand) -> PyResult<Tensor> {
+            let x = self.value()?;
+            Ok(run(py, work(&x), || reflected::<$op>(&x, other))?.into())
+        }
+        fn $inplace(&self, other: Operand) -> PyResult<()> {
+            Ok(self.variable().write($name, |x| binary::<$op>(x, other))?)
+        }
+    )* }
+} }
+operators! {
+    __add__ __radd__ __iadd__ Add "add_";
+    __sub__ __rsub__ __isub__ Sub "sub_";
+    __mul__ __rmul__ __imul__ Mul "mul_";
+    __truediv__ __rtruediv__ __itruediv__ Div "div_";
+    __floordiv__ __rfloordiv__ __ifloordiv__ FloorDivide "floor_divide_";
+    __mod__ __rmod__ __imod__ Remainder "remainder_";
+}
+#[pymethods]
+impl Tensor {
+    fn __pow__(&self, py: Python<'_>, other: Operand, modulo: Option<Py<PyAny>>) -> PyResult<Tensor> {
+        if modulo.is_some() {
+            return Err(pyo3::exceptions::PyTypeError::new_err("pow: a modulus is not supported for tensors"));
+        }
+        let x = self.value()?;
+        Ok(run(py, 20 * work(&x), || pow(&x, other))?.into())
+    }
+    fn __rpow__(&self, py: Python<'_>, other: Operand, _modulo: Option<Py<PyAny>>) -> PyResult<Tensor> {
+        let x = self.value()?;
+        Ok(run(py, 20 * work(&x), || reflected::<Pow>(&x, other))?.into())
+    }
+    fn __ipow__(&self, other: Operand, _modulo: Option<Py<PyAny>>) -> PyResult<()> {
+        Ok(self.variable().write("pow_", |x| pow(x, other))?)
+    }
+    fn __neg__(&self) -> PyResult<Tensor> {
+        Ok(Neg.of(&self.value()?)?.into())
+    }
+    fn __pos__(&self) -> PyResult<Tensor> {
+        Ok(self.value()?.into())
+    }
+    fn __abs__(&self) -> PyResult<Tensor> {
+        Ok(Abs.of(&self.value()?)?.into())
+    }
+    fn __richcmp__(&self, other: Operand, op: pyo3::basic::CompareOp) -> PyResult<Tensor> {
+        use pyo3::basic::CompareOp::*;
+        let order = match op {
+            Lt => Order::Less,
+            Le => Order::LessEqual,
+            Gt => Order::Greater,
+            Ge => Order::GreaterEqual,
+            Eq => Order::Equal,
+            Ne => Order::NotEqual,
+        };
+        Ok(ordered(order, &self.value()?, other)?.into())
+    }
+}
+
+macro_rules! unary { ($($(#[$doc:meta])* $name:ident $inplace:ident $op:path;)*) => {
+    #[pymethods]
+    impl Tensor { $(
+        $(#[$doc])*
+        fn $name(&self, py: Python<'_>) -> PyResult<Tensor> {
+            let x = self.value()?;
+            Ok(run(py, 8 * work(&x), || $op.of(&x))?.into())
+        }
+        /// In-place form.
+        fn $inplace(&self) -> PyResult<()> {
+            Ok(self.variable().write(stringify!($inplace), |x| $op.of(x))?)
+        }
+    )* }
+    const UNARY: &[&str] = &[$(stringify!($name)),*];
+} }
+unary! {
+    /// Absolute value.
+    abs abs_ Abs;
+    /// Inverse cosine.
+    acos acos_ Acos;
+    /// Inverse hyperbolic cosine.
+    acosh acosh_ Acosh;
+    /// Inverse sine.
+    asin asin_ Asin;
+    /// Inverse hyperbolic sine.
+    asinh asinh_ Asinh;
+    /// Inverse tangent.
+    atan atan_ Atan;
+    /// Inverse hyperbolic tangent.
+    atanh atanh_ Atanh;
+    /// Smallest integer not below.
+    ceil ceil_ Ceil;
+    /// Cosine of an angle in radians.
+    cos cos_ Cos;
+    /// Hyperbolic cosine.
+    cosh cosh_ Cosh;
+    /// Error function.
+    erf erf_ Erf;
+    /// Complementary error function.
+    erfc erfc_ Erfc;
+    /// Exponential.
+    exp exp_ Exp;
+    /// Power of two.
+    exp2 exp2_ Exp2;
+    /// exp(x) - 1.
+    expm1 expm1_ Expm1;
+    /// Largest integer not above.
+    floor floor_ Floor;
+    /// Natural logarithm.
+    log log_ Log;
+    /// Logarithm to base 10.
+    log10 log10_ Log10;
+    /// log(1 + x).
+    log1p log1p_ Log1p;
+    /// Logarithm to base 2.
+    log2 log2_ Log2;
+    /// log(sigmoid(x)).
+    logsigmoid logsigmoid_ LogSigmoid;
+    /// Distribution function of the standard normal.
+    ndtr ndtr_ Ndtr;
+    /// The negative.
+    neg neg_ Neg;
+    /// 1 / x.
+    reciprocal reciprocal_ Reciprocal;
+    /// max(x, 0).
+    relu relu_ Relu;
+    /// 1 / sqrt(x).
+    rsqrt rsqrt_ Rsqrt;
+    /// Logistic function.
+    sigmoid sigmoid_ Sigmoid;
+    /// -1, 0 or 1.
+    sign sign_ Sign;
+    /// Sine of an angle in radians.
+    sin sin_ Sin;
+    /// Hyperbolic sine.
+    sinh sinh_ Sinh;
+    /// Square root.
+    sqrt sqrt_ Sqrt;
+    /// Square.
+    square square_ Square;
+    /// Tangent of an angle in radians.
+    tan tan_ Tan;
+    /// Hyperbolic tangent.
+    tanh tanh_ Tanh;
+    /// Round towards zero.
+    trunc trunc_ Trunc;
+}
+macro_rules! two { ($($(#[$doc:meta])* $name:ident $inplace:ident $op:ident;)*) => {
+    #[pymethods]
+    impl Tensor { $(
+        $(#[$doc])*
+        fn $name(&self, py: Python<'_>, other: Operand) -> PyResult<Tensor> {
+            let x = self.value()?;
+            Ok(run(py, 8 * work(&x), || binary::<$op>(&x, other))?.into())
+        }
+        /// In-place form.
+        fn $inplace(&self, other: Operand) -> PyResult<()> {
+            Ok(self.variable().write(stringify!($inplace), |x| binary::<$op>(x, other))?)
+        }
+    )* }
+    const TWO: &[&str] = &[$(stringify!($name)),*];
+} }
+two! {
+    /// Product.
+    mul mul_ Mul;
+    /// Larger of two.
+    maximum maximum_ Maximum;
+    /// Smaller of two.
+    minimum minimum_ Minimum;
+    /// Remainder with the sign of the first.
+    fmod fmod_ Fmod;
+    /// Remainder with the sign of the second.
+    remainder remainder_ Remainder;
+    /// Quotient rounded down.
+    floor_divide floor_divide_ FloorDivide;
+    /// Angle of the point (other, self).
+    atan2 atan2_ Atan2;
+    /// Length of the vector (self, other).
+    hypot hypot_ Hypot;
+    /// log(exp(self) + exp(other)).
+    logaddexp logaddexp_ LogAddExp;
+}
+macro_rules! comparisons { ($($name:ident $order:ident)*) => {
+    #[pymethods]
+    impl Tensor { $(
+        fn $name(&self, other: Operand) -> PyResult<Tensor> {
+            Ok(ordered(Order::$order, &self.value()?, other)?.into())
+        }
+    )* }
+    const COMPARISONS: &[&str] = &[$(stringify!($name)),*];
+} }
+comparisons! { lt Less le LessEqual gt Greater ge GreaterEqual eq Equal ne NotEqual }
+
+#[pymethods]
+impl Tensor {
+    /// add(other, *, alpha=1)
+    /// --
+    ///
+    /// `self + alpha * other`.
+    #[pyo3(signature = (other, *, alpha=None))]
+    fn add(&self, py: Python<'_>, other: Operand, alpha: Option<Operand>) -> PyResult<Tensor> {
+        let x = self.value()?;
+        Ok(run(py, work(&x), || binary::<Add>(&x, with_alpha(other, alpha)?))?.into())
+    }
+    #[pyo3(signature = (other, *, alpha=None))]
+    fn add_(&self, other: Operand, alpha: Option<Operand>) -> PyResult<()> {
+        Ok(self.variable().write("add_", |x| binary::<Add>(x, with_alpha(other, alpha)?))?)
+    }
+    /// sub(other, *, alpha=1)
+    /// --
+    ///
+    /// `self - alpha * other`.
+    #[pyo3(signature = (other, *, alpha=None))]
+    fn sub(&self, py: Python<'_>, other: Operand, alpha: Option<Operand>) -> PyResult<Tensor> {
+        let x = self.value()?;
+        Ok(run(py, work(&x), || binary::<Sub>(&x, with_alpha(other, alpha)?))?.into())
+    }
+    #[pyo3(signature = (other, *, alpha=None))]
+    fn sub_(&self, other: Operand, alpha: Option<Operand>) -> PyResult<()> {
+        Ok(self.variable().write("sub_", |x| binary::<Sub>(x, with_alpha(other, alpha)?))?)
+    }
+    /// pow(exponent)
+    /// --
+    ///
+    /// Power with a tensor or number as exponent.
+    #[pyo3(name = "pow")]
+    fn pow_method(&self, py: Python<'_>, exponent: Operand) -> PyResult<Tensor> {
+        let x = self.value()?;
+        Ok(run(py, 20 * work(&x), || pow(&x, exponent))?.into())
+    }
+    fn pow_(&self, exponent: Operand) -> PyResult<()> {
+        Ok(self.variable().write("pow_", |x| pow(x, exponent))?)
+    }
+}
+/// where(condition, input, other)
+/// --
+///
+/// `input` where the condition holds, else `other`.
+#[pyfunction(name = "where")]
+fn where_(condition: Operand, input: Operand, other: Operand) -> PyResult<Tensor> {
+    Ok(select::choose_by(&condition.value()?, &input.value()?, &other.value()?)?.into())
+}
+pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_function(wrap_pyfunction!(where_, m)?)?;
+    export(m, UNARY)?;
+    export(m, TWO)?;
+    export(m, COMPARISONS)?;
+    export(m, &["add", "sub", "pow"])
+}

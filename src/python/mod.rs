@@ -1,0 +1,31 @@
+//! The Python module `rustgrad._core`. Only this folder calls Python.
+mod arith;
+mod autograd;
+mod convert;
+mod dtype;
+mod error;
+mod func;
+mod tensor;
+
+use pyo3::prelude::*;
+pub use tensor::Tensor;
+
+#[pymodule(gil_used = false)]
+fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_class::<Tensor>()?;
+    dtype::register(m)?;
+    error::register(m)?;
+    convert::register(m)?;
+    autograd::register(m)?;
+    func::register(m)?;
+    arith::register(m)
+}
+
+/// Export tensor methods as functions of the module as well: `rg.sin(x)` is `x.sin()`.
+fn export(m: &Bound<'_, PyModule>, names: &[&str]) -> PyResult<()> {
+    let class = m.getattr("Tensor")?;
+    for name in names {
+        m.add(*name, class.getattr(*name)?)?;
+    }
+    Ok(())
+}

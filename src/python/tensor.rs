@@ -1,0 +1,292 @@
+//! The Python class `Tensor`: a variable, and what every tensor can tell of itself.
+use super::dtype::{self, DType};
+use crate::{
+    array::Array,
+    dtype::Scalar,
+    error::Error,
+    trace::{Kind, Value},
+    variable::Variable,
+};
+use pyo3::{
+    exceptions::{PyTypeError, PyValueError},
+    prelude::*,
+    types::{PyComplex, PyFloat, PyInt, PyTuple},
+    IntoPyObjectExt,
+};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A multi-dimensional array that remembers how it was computed.
+#[pyclass(frozen, module = "rustgrad", weakref)]
+pub struct Tensor(Mutex<Variable>);
+
+impl Tensor {
+    #[inline]
+    pub fn new(value: Value) -> Tensor {
+        Tensor(Mutex::new(Variable::new(value)))
+    }
+    pub fn from_variable(variable: Variable) -> Tensor {
+        Tensor(Mutex::new(variable))
+    }
+    #[inline]
+    pub fn variable(&self) -> MutexGuard<'_, Variable> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    #[inline]
+    pub fn value(&self) -> Result<Value, Error> {
+        self.variable().value()
+    }
+    /// The plain numbers, for what needs them (printing, NumPy): an error inside transformations that hide them.
+    pub fn numbers(&self, op: &'static str) -> Result<Array, Error> {
+        let value = self.value()?;
+        value.numbers().cloned().ok_or_else(|| {
+            Error::graph(op, "the tensor is batched by vmap and has no numbers of its own here; return it instead")
+        })
+    }
+}
+impl From<Value> for Tensor {
+    fn from(value: Value) -> Tensor {
+        Tensor::new(value)
+    }
+}
+
+/// Work in elementary operations from which the interpreter lock is worth giving up.
+const DETACH_ABOVE: usize = 1 << 16;
+/// Run a computation, without the interpreter lock if it is long.
+#[inline]
+pub fn run<T: Send>(py: Python<'_>, work: usize, f: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
+    if work < DETACH_ABOVE {
+        f()
+    } else {
+        py.detach(f)
+    }
+}
+
+/// A plain Python number.
+pub fn scalar(obj: &Bound<'_, PyAny>) -> Option<Scalar> {
+    if let Ok(b) = obj.cast_exact::<pyo3::types::PyBool>() {
+        return Some(Scalar::Bool(b.is_true()));
+    }
+    if obj.is_exact_instance_of::<PyFloat>() {
+        return obj.extract().ok().map(Scalar::Float);
+    }
+    if obj.is_instance_of::<PyInt>() {
+        return match obj.extract::<i64>() {
+            Ok(i) => Some(Scalar::Int(i)),
+            Err(_) => obj.extract().ok().map(Scalar::Float),
+        };
+    }
+    if obj.is_instance_of::<PyFloat>() {
+        return obj.extract().ok().map(Scalar::Float);
+    }
+    if let Ok(z) = obj.cast::<PyComplex>() {
+        use pyo3::types::PyComplexMethods;
+        return Some(Scalar::Complex(z.real(), z.imag()));
+    }
+    None
+}
+pub fn scalar_object(py: Python<'_>, s: Scalar) -> PyResult<Py<PyAny>> {
+    match s {
+        Scalar::Bool(b) => b.into_py_any(py),
+        Scalar::Int(i) => i.into_py_any(py),
+        Scalar::Float(f) => f.into_py_any(py),
+        Scalar::Complex(re, im) => Ok(PyComplex::from_doubles(py, re, im).into_any().unbind()),
+    }
+}
+
+/// The other operand of an operator: a tensor, a plain number, or a NumPy array or scalar.
+pub enum Operand {
+    Tensor(Value),
+    Number(Scalar),
+}
+impl Operand {
+    pub fn value(self) -> Result<Value, Error> {
+        match self {
+            Operand::Tensor(v) => Ok(v),
+            Operand::Number(s) => {
+                let dtype = crate::dtype::Promotion::default().number(s.category()).result(crate::trace::default_dtype());
+                Array::full("tensor", crate::shape::Dims::new(), dtype, s).map(Value::Array)
+            }
+        }
+    }
+}
+impl<'a, 'py> FromPyObject<'a, 'py> for Operand {
+    type Error = PyErr;
+    #[inline]
+    fn extract(obj: Borrowed<'a, 'py, PyAny>) -> PyResult<Operand> {
+        if let Ok(t) = obj.cast::<Tensor>() {
+            return Ok(Operand::Tensor(t.get().value()?));
+        }
+        if let Some(s) = scalar(&obj) {
+            return Ok(Operand::Number(s));
+        }
+        super::convert::array_like(&obj)?
+            .map(|a| Operand::Tensor(Value::Array(a)))
+            .ok_or_else(|| PyTypeError::new_err(format!("cannot use a {} as a tensor", obj.get_type().name().map(|n| n.to_string()).unwrap_or_default())))
+    }
+}
+
+#[pymethods]
+impl Tensor {
+    /// Sizes along each dimension.
+    #[getter]
+    pub fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.value()?.shape())
+    }
+    /// The type of the elements.
+    #[getter]
+    fn dtype(&self, py: Python<'_>) -> PyResult<Py<DType>> {
+        dtype::object(py, self.value()?.dtype())
+    }
+    /// Number of dimensions.
+    #[getter]
+    fn ndim(&self) -> PyResult<usize> {
+        Ok(self.value()?.rank())
+    }
+    /// dim()
+    /// --
+    ///
+    /// Number of dimensions.
+    fn dim(&self) -> PyResult<usize> {
+        self.ndim()
+    }
+    /// numel()
+    /// --
+    ///
+    /// Number of elements.
+    fn numel(&self) -> PyResult<usize> {
+        Ok(self.value()?.len())
+    }
+    #[pyo3(signature = (dim=None))]
+    fn size(&self, py: Python<'_>, dim: Option<i64>) -> PyResult<Py<PyAny>> {
+        match dim {
+            None => Ok(self.shape(py)?.into_any().unbind()),
+            Some(d) => {
+                let v = self.value()?;
+                v.shape()[crate::shape::axis("size", d, v.rank())?].into_py_any(py)
+            }
+        }
+    }
+    #[pyo3(signature = (dim=None))]
+    fn stride(&self, py: Python<'_>, dim: Option<i64>) -> PyResult<Py<PyAny>> {
+        let a = self.numbers("stride")?;
+        match dim {
+            None => Ok(PyTuple::new(py, a.strides())?.into_any().unbind()),
+            Some(d) => a.strides()[crate::shape::axis("stride", d, a.rank())?].into_py_any(py),
+        }
+    }
+    fn storage_offset(&self) -> PyResult<usize> {
+        Ok(self.numbers("storage_offset")?.storage_offset())
+    }
+    fn data_ptr(&self) -> PyResult<usize> {
+        Ok(self.numbers("data_ptr")?.data() as usize)
+    }
+    fn is_contiguous(&self) -> PyResult<bool> {
+        Ok(self.numbers("is_contiguous")?.is_contiguous())
+    }
+    /// Counts in-place writes to the storage.
+    #[getter]
+    fn _version(&self) -> PyResult<u32> {
+        Ok(self.value()?.version())
+    }
+    /// Always "cpu".
+    #[getter]
+    fn device(&self) -> &'static str {
+        "cpu"
+    }
+    fn element_size(&self) -> PyResult<usize> {
+        Ok(self.value()?.dtype().size())
+    }
+    #[getter]
+    fn itemsize(&self) -> PyResult<usize> {
+        self.element_size()
+    }
+    #[getter]
+    fn nbytes(&self) -> PyResult<usize> {
+        let v = self.value()?;
+        Ok(v.dtype().size() * v.len())
+    }
+    fn is_floating_point(&self) -> PyResult<bool> {
+        Ok(self.value()?.dtype().is_float())
+    }
+    fn is_complex(&self) -> PyResult<bool> {
+        Ok(self.value()?.dtype().is_complex())
+    }
+    /// item()
+    /// --
+    ///
+    /// The number in a tensor with one element, as a Python number.
+    fn item(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        scalar_object(py, self.numbers("item")?.item()?)
+    }
+    fn __len__(&self) -> PyResult<usize> {
+        let v = self.value()?;
+        v.shape().first().copied().ok_or_else(|| PyTypeError::new_err("len: a 0-d tensor has no length"))
+    }
+    fn __bool__(&self) -> PyResult<bool> {
+        let a = self.numbers("bool")?;
+        if a.len() != 1 {
+            return Err(PyValueError::new_err(format!(
+                "bool: a tensor of shape {} is neither true nor false; use .any() or .all()",
+                crate::shape::show(a.shape())
+            )));
+        }
+        Ok(a.item()?.to_complex() != num_complex::Complex::default())
+    }
+    fn __float__(&self) -> PyResult<f64> {
+        match self.numbers("float")?.item()? {
+            Scalar::Complex(..) => Err(PyTypeError::new_err("float: cannot convert a complex number; take .real first")),
+            s => Ok(s.to_f64()),
+        }
+    }
+    fn __complex__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyComplex>> {
+        let z = self.numbers("complex")?.item()?.to_complex();
+        Ok(PyComplex::from_doubles(py, z.re, z.im))
+    }
+    fn __int__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        match self.numbers("int")?.item()? {
+            Scalar::Complex(..) => Err(PyTypeError::new_err("int: cannot convert a complex number; take .real first")),
+            // Python truncates, and says what it thinks of inf and nan.
+            Scalar::Float(f) => PyFloat::new(py, f).call_method0("__int__").map(Bound::unbind),
+            s => s.to_i64().into_py_any(py),
+        }
+    }
+    fn __index__(&self) -> PyResult<i64> {
+        match self.numbers("index")?.item()? {
+            Scalar::Int(i) => Ok(i),
+            Scalar::Bool(b) => Ok(b.into()),
+            _ => Err(PyTypeError::new_err("index: only an integer tensor with one element can be an index")),
+        }
+    }
+    fn __hash__(slf: &Bound<'_, Self>) -> isize {
+        slf.as_ptr() as isize >> 4
+    }
+    /// How transformations see this tensor, innermost first: for debugging.
+    #[getter]
+    fn _watchers(&self) -> PyResult<Vec<String>> {
+        let mut value = self.value()?;
+        let mut names = Vec::new();
+        loop {
+            value = match &value {
+                Value::Array(_) => return Ok(names),
+                Value::Taped(t) => {
+                    names.push("tape".into());
+                    Value::Array(t.array.clone())
+                }
+                Value::Traced(t) => match &t.kind {
+                    Kind::Dual { primal, .. } => {
+                        names.push(format!("dual@{}", t.level.id()));
+                        primal.clone()
+                    }
+                    Kind::Batch(stack) => {
+                        names.push(format!("batch@{}", t.level.id()));
+                        stack.clone()
+                    }
+                    Kind::Taped { value, .. } => {
+                        names.push(format!("tape@{}", t.level.id()));
+                        value.clone()
+                    }
+                },
+            };
+        }
+    }
+}

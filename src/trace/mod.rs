@@ -1,0 +1,60 @@
+//! Values, levels, and the one crossing every op goes through.
+mod batch;
+mod jvp;
+mod level;
+mod mode;
+mod tape;
+mod value;
+pub use level::{Level, LevelRef};
+pub use mode::{default_dtype, grad_enabled, inference, set_default_dtype, set_grad_enabled, set_inference};
+pub use tape::relabel;
+pub use value::{Kind, Taped, Traced, Value};
+
+use crate::{
+    array::Array,
+    error::Result,
+    op::{Arrays, Prim, Values},
+};
+use smallvec::SmallVec;
+
+/// Apply `op`: the highest level among the inputs interprets it, one level at a time; at the bottom are numbers.
+#[inline]
+pub fn apply(op: impl Into<Prim>, xs: &[&Value]) -> Result<Values> {
+    apply_prim(op.into(), xs)
+}
+fn apply_prim(op: Prim, xs: &[&Value]) -> Result<Values> {
+    let mut taped = false;
+    let mut top: Option<&std::sync::Arc<Traced>> = None;
+    for x in xs {
+        match x {
+            Value::Array(_) => {}
+            Value::Taped(_) => taped = true,
+            Value::Traced(t) => {
+                if top.is_none_or(|top| t.level.id() > top.level.id()) {
+                    top = Some(t);
+                }
+            }
+        }
+    }
+    match top {
+        None if !taped => Ok(eval(&op, xs)?.into_iter().map(Value::Array).collect()),
+        None => tape::record_bottom(op, xs),
+        Some(top) => {
+            top.level.check(op.name())?;
+            match &top.kind {
+                Kind::Dual { .. } => jvp::interpret(&top.level, &op, xs),
+                Kind::Batch(_) => batch::interpret(&top.level, &op, xs),
+                Kind::Taped { .. } => tape::record(&top.level, op, xs),
+            }
+        }
+    }
+}
+/// The numbers, once no transformation is left.
+#[inline]
+fn eval(op: &Prim, xs: &[&Value]) -> Result<Arrays> {
+    let mut arrays: SmallVec<[&Array; 4]> = SmallVec::new();
+    for x in xs {
+        arrays.push(x.array()?);
+    }
+    op.eval(&arrays)
+}

@@ -1,0 +1,95 @@
+//! Reverse mode: ops are recorded as they happen; the sweep reads them backwards.
+use super::{apply_prim, eval, level::records, Kind, LevelRef, Value};
+use crate::{
+    array::Array,
+    error::{Error, Result},
+    graph::{Edge, NodeRef, SavedValue},
+    op::{Prim, Values, Which},
+};
+use smallvec::SmallVec;
+
+/// Record on the bottom tape, where values are plain arrays.
+pub(super) fn record_bottom(op: Prim, xs: &[&Value]) -> Result<Values> {
+    let ys = eval(&op, xs)?;
+    if !op.differentiable() || !records(None) {
+        return Ok(ys.into_iter().map(Value::Array).collect());
+    }
+    let parents: SmallVec<[Option<Edge>; 2]> = xs.iter().map(|x| x.edge().cloned()).collect();
+    let input = |i: usize| xs[i].array().map(|a: &Array| Value::Array(a.clone()));
+    let ys: Values = ys.into_iter().map(Value::Array).collect();
+    finish(None, op, parents, input, |i| xs[i].aval(), ys)
+}
+/// Record on the tape of a transformation; the levels below see the op as well.
+pub(super) fn record(level: &LevelRef, op: Prim, xs: &[&Value]) -> Result<Values> {
+    let mut values: SmallVec<[&Value; 4]> = SmallVec::new();
+    let mut parents: SmallVec<[Option<Edge>; 2]> = SmallVec::new();
+    for x in xs {
+        match x.at(level) {
+            Some(Kind::Taped { value, edge }) => {
+                values.push(value);
+                parents.push(Some(edge.clone()));
+            }
+            _ => {
+                values.push(x);
+                parents.push(None);
+            }
+        }
+    }
+    let differentiable = op.differentiable() && records(Some(level));
+    if !differentiable {
+        return apply_prim(op, &values);
+    }
+    let ys = apply_prim(op.clone(), &values)?;
+    finish(Some(level), op, parents, |i| Ok(values[i].clone()), |i| values[i].aval(), ys)
+}
+/// Make the node and wrap the outputs that can carry a derivative.
+#[inline]
+fn finish(
+    level: Option<&LevelRef>,
+    op: Prim,
+    parents: SmallVec<[Option<Edge>; 2]>,
+    input: impl Fn(usize) -> Result<Value>,
+    aval: impl Fn(usize) -> crate::array::Aval,
+    ys: Values,
+) -> Result<Values> {
+    if !ys.iter().any(|y| y.dtype().is_inexact()) {
+        return Ok(ys);
+    }
+    if let Some(y) = ys.iter().find(|y| y.dtype().is_complex()) {
+        return Err(Error::not_differentiable(
+            op.name(),
+            format!("the derivative of a {} result is not defined here; take .real or .imag before, or detach()", y.dtype()),
+        ));
+    }
+    let needs = parents.iter().enumerate().fold(Which::NONE, |w, (i, p)| if p.is_some() { w.with(i) } else { w });
+    let saves = op.saves(needs);
+    let mut kept: SmallVec<[SavedValue; 2]> = SmallVec::new();
+    if saves.inputs != Which::NONE {
+        for i in (0..parents.len()).filter(|&i| saves.inputs.has(i)) {
+            kept.push(SavedValue::new(input(i)?));
+        }
+    }
+    if saves.outputs {
+        kept.extend(ys.iter().map(|y| SavedValue::new(y.clone())));
+    }
+    let avals = saves.avals.then(|| (0..parents.len()).map(aval).collect());
+    let node = NodeRef::new(op, parents, kept, avals);
+    Ok(ys
+        .into_iter()
+        .enumerate()
+        .map(|(slot, y)| match y.dtype().is_inexact() {
+            true => y.taped(level, Edge { node: node.clone(), slot: slot as u32 }),
+            false => y,
+        })
+        .collect())
+}
+/// The history of `op` for numbers that were written already: nothing is computed.
+pub fn relabel(op: Prim, xs: &[&Value], result: Array) -> Result<Value> {
+    let parents: SmallVec<[Option<Edge>; 2]> = xs.iter().map(|x| x.edge().cloned()).collect();
+    if parents.iter().all(Option::is_none) || !records(None) {
+        return Ok(Value::Array(result));
+    }
+    let input = |i: usize| xs[i].array().map(|a: &Array| Value::Array(a.clone()));
+    let mut ys = finish(None, op, parents, input, |i| xs[i].aval(), crate::op::one(Value::Array(result)))?;
+    Ok(ys.swap_remove(0))
+}

@@ -1,0 +1,255 @@
+//! Mutation: a variable holds an immutable value and may be rebound; views and bases of one storage stay in step.
+//!
+//! A base and its views form a family. Writing through any member rewrites the base's value (a recorded scatter
+//! along the views' path) and starts a new generation; the others replay their path from the base when next read.
+use crate::{
+    array::assign,
+    error::{Error, Result},
+    graph::{Edge, GradCell, NodeRef},
+    op::Prim,
+    ops::{convert, expand, slice::SliceScatter},
+    shape::show,
+    trace::{self, Value},
+};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A rebindable value: what a tensor object holds.
+pub struct Variable {
+    value: Value,
+    /// Where the gradient of a leaf, or a retained gradient, arrives.
+    cell: Option<Arc<GradCell>>,
+    family: Option<Arc<Family>>,
+    /// Ops that lead from the family's base to this view.
+    path: Option<Arc<[Prim]>>,
+    generation: u64,
+}
+struct Family {
+    base: Mutex<Base>,
+}
+struct Base {
+    value: Value,
+    generation: u64,
+}
+impl Family {
+    fn base(&self) -> MutexGuard<'_, Base> {
+        self.base.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Variable {
+    pub fn new(value: Value) -> Variable {
+        Variable { value, cell: None, family: None, path: None, generation: 0 }
+    }
+    /// The current value; a view whose base changed is brought up to date first.
+    pub fn value(&mut self) -> Result<Value> {
+        if let Some(family) = &self.family {
+            let base = family.base();
+            if base.generation != self.generation {
+                let mut value = base.value.clone();
+                for op in self.path.iter().flat_map(|p| p.iter()) {
+                    value = trace::apply(op.clone(), &[&value])?.swap_remove(0);
+                }
+                self.value = value;
+                self.generation = base.generation;
+            }
+        }
+        Ok(self.value.clone())
+    }
+    /// Rebind to another value, leaving any family.
+    pub fn rebind(&mut self, value: Value) {
+        *self = Variable { cell: self.cell.take(), ..Variable::new(value) };
+    }
+    /// The view `op` of this variable, a member of its family.
+    pub fn view(&mut self, op: Prim) -> Result<Variable> {
+        let value = self.value()?;
+        let family = self.family.get_or_insert_with(|| {
+            Arc::new(Family { base: Mutex::new(Base { value: value.clone(), generation: 0 }) })
+        });
+        let seen = trace::apply(op.clone(), &[&value])?.swap_remove(0);
+        if !shares(&seen, &value) {
+            return Ok(Variable::new(seen));
+        }
+        let path = self.path.iter().flat_map(|p| p.iter().cloned()).chain([op]).collect();
+        Ok(Variable {
+            value: seen,
+            cell: None,
+            family: Some(family.clone()),
+            path: Some(path),
+            generation: self.generation,
+        })
+    }
+    pub fn is_view(&self) -> bool {
+        self.path.is_some()
+    }
+    pub fn edge(&mut self) -> Result<Option<Edge>> {
+        Ok(self.value()?.edge().cloned())
+    }
+    pub fn cell(&self) -> Option<&Arc<GradCell>> {
+        self.cell.as_ref()
+    }
+    /// The gradient cell, made if there is none.
+    pub fn make_cell(&mut self) -> Arc<GradCell> {
+        self.cell.get_or_insert_with(Arc::default).clone()
+    }
+    /// Begin or stop to follow a leaf.
+    pub fn set_requires_grad(&mut self, on: bool) -> Result<()> {
+        let value = self.value()?;
+        match (&value, on) {
+            (Value::Array(array), true) => {
+                if !array.dtype().is_float() {
+                    return Err(Error::graph(
+                        "requires_grad_",
+                        match array.dtype().is_complex() {
+                            true => format!("a {} tensor cannot require a gradient yet; split it with view_as_real", array.dtype()),
+                            false => format!("a {} tensor cannot require a gradient; convert it to a float dtype first", array.dtype()),
+                        },
+                    ));
+                }
+                let cell = self.cell.get_or_insert_with(Arc::default).clone();
+                let edge = Edge { node: NodeRef::leaf(cell), slot: 0 };
+                self.replace(value.clone().taped(None, edge));
+                Ok(())
+            }
+            (Value::Taped(taped), false) => {
+                if !taped.edge.node.is_leaf() {
+                    return Err(Error::graph(
+                        "requires_grad_",
+                        "only a leaf can stop requiring its gradient; use detach() for a computed tensor",
+                    ));
+                }
+                self.replace(Value::Array(taped.array.clone()));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+    /// A new history for the same numbers.
+    fn replace(&mut self, value: Value) {
+        if let (Some(family), None) = (&self.family, &self.path) {
+            let mut base = family.base();
+            base.value = value.clone();
+            base.generation += 1;
+            self.generation = base.generation;
+        }
+        self.value = value;
+    }
+    pub fn retain_grad(&mut self) -> Result<()> {
+        let Some(edge) = self.edge()? else {
+            return Err(Error::graph("retain_grad", "the tensor does not require a gradient"));
+        };
+        if self.cell.is_none() && !edge.node.is_leaf() {
+            let cell: Arc<GradCell> = Arc::default();
+            edge.node.add_cell(edge.slot, cell.clone());
+            self.cell = Some(cell);
+        }
+        Ok(())
+    }
+    /// Cut the history: the variable becomes a leaf without gradient.
+    pub fn detach_in_place(&mut self) -> Result<()> {
+        if self.is_view() {
+            return Err(Error::graph("detach_", "cannot detach a view in place (its base keeps the history); use detach()"));
+        }
+        let value = self.value()?.detached();
+        self.replace(value);
+        Ok(())
+    }
+
+    /// Replace the contents by `f(value)`: writes the storage (seen by all views and NumPy arrays) and gives the
+    /// variable, its base and all other views the matching history.
+    pub fn write(&mut self, op: &'static str, f: impl FnOnce(&Value) -> Result<Value>) -> Result<()> {
+        let old = self.value()?;
+        self.check_leaf(op, &old)?;
+        let new = f(&old)?;
+        self.write_value(op, old, new)
+    }
+    /// Refuse to overwrite a leaf that is being followed.
+    fn check_leaf(&self, op: &'static str, old: &Value) -> Result<()> {
+        if !trace::grad_enabled() {
+            return Ok(());
+        }
+        let leaf = |v: &Value| v.edge().is_some_and(|e| e.node.is_leaf());
+        let base_is_leaf = self.is_view() && self.family.as_ref().is_some_and(|f| leaf(&f.base().value));
+        if leaf(old) || base_is_leaf {
+            return Err(Error::graph(
+                op,
+                format!(
+                    "cannot change a leaf of shape {} that requires a gradient in place{}; do it under no_grad(), or on a clone()",
+                    show(old.shape()),
+                    if base_is_leaf { " through a view" } else { "" }
+                ),
+            ));
+        }
+        Ok(())
+    }
+    fn write_value(&mut self, op: &'static str, old: Value, new: Value) -> Result<()> {
+        if new.dtype() != old.dtype() && new.dtype().category() > old.dtype().category() {
+            return Err(Error::graph(
+                op,
+                format!("the result is {} and cannot be written into a {} tensor in place; use the out-of-place form", new.dtype(), old.dtype()),
+            ));
+        }
+        let new = convert::to(&new, old.dtype())?;
+        if crate::shape::broadcast(op, new.shape(), old.shape())?.as_slice() != old.shape() {
+            return Err(Error::shape(
+                op,
+                format!("the result has shape {}, which does not fit in place into shape {}", show(new.shape()), show(old.shape())),
+            ));
+        }
+        let new = expand::to(op, &new, old.shape())?;
+        let plain = |v: &Value| !matches!(v, Value::Traced(_));
+        if plain(&old) && plain(&new) {
+            let target = old.array()?.clone();
+            assign(op, &target, new.array()?)?;
+            if !trace::grad_enabled() || (old.edge().is_none() && new.edge().is_none()) {
+                return Ok(()); // nobody follows: the storage is all there is
+            }
+            let new = match new {
+                Value::Taped(t) => Value::Array(target).taped(None, t.edge),
+                _ => Value::Array(target),
+            };
+            return self.adopt(new, true);
+        }
+        self.adopt(new, false)
+    }
+    /// Take on a new value, and carry it to the base if this is a view. `written`: the storage has it already.
+    fn adopt(&mut self, new: Value, written: bool) -> Result<()> {
+        if let (Some(family), Some(path)) = (&self.family, &self.path) {
+            let mut base = family.base();
+            base.value = scatter(&base.value, path, &new, written)?;
+            base.generation += 1;
+            drop(base);
+            self.cell = None;
+            self.value()?; // replays the path, so that this view hangs on the base's new history
+            return Ok(());
+        }
+        self.cell = None;
+        self.replace(new);
+        Ok(())
+    }
+}
+
+/// Whether a view op really gave a view: same storage, or (traced) the same level's business.
+fn shares(a: &Value, b: &Value) -> bool {
+    match (a.numbers(), b.numbers()) {
+        (Some(a), Some(b)) => a.shares_storage(b),
+        _ => true,
+    }
+}
+/// `base` with what `path` shows of it replaced by `new`. `written`: storage holds the numbers already, so only the
+/// history is made.
+fn scatter(base: &Value, path: &[Prim], new: &Value, written: bool) -> Result<Value> {
+    let Some((first, rest)) = path.split_first() else { return Ok(new.clone()) };
+    let part = trace::apply(first.clone(), &[base])?.swap_remove(0);
+    let part = scatter(&part, rest, new, written)?;
+    let finish = |op: Prim, xs: &[&Value]| match written {
+        true => trace::relabel(op, xs, base.array()?.clone()),
+        false => Ok(trace::apply(op, xs)?.swap_remove(0)),
+    };
+    match first {
+        Prim::Slice(slice) => finish(SliceScatter { slice: slice.clone() }.into(), &[base, &part]),
+        Prim::Permute(permute) => finish(permute.inverse().into(), &[&part]),
+        Prim::Reshape(_) => finish(crate::ops::reshape::Reshape { shape: base.shape().into() }.into(), &[&part]),
+        Prim::Expand(_) => Err(Error::graph("expand", "cannot write through an expanded view; clone() it first")),
+        other => Err(Error::graph(other.name(), "cannot write through this view; clone() it first")),
+    }
+}
