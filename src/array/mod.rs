@@ -16,7 +16,7 @@ use crate::{
 use block::Block;
 use smallvec::SmallVec;
 use std::{
-    alloc::{alloc_zeroed, dealloc, handle_alloc_error, Layout},
+    alloc::{alloc, dealloc, handle_alloc_error, Layout},
     any::Any,
     fmt,
     ptr::NonNull,
@@ -111,16 +111,22 @@ impl Array {
         // SAFETY: a live handle keeps the header alive.
         unsafe { self.0.as_ref() }
     }
+    #[inline]
     fn make(dtype: DType, shape: Dims, strides: Strides, len: usize, contiguous: bool, data: *mut u8, owner: Owner) -> Array {
         let inline = inline_bytes(&owner, len, dtype);
         let layout = header_layout(inline);
         // SAFETY: the layout is not empty; the header is written before anyone sees it; inline elements start at
         // the next multiple of 16 behind it, inside the allocation, and are zeroed.
         unsafe {
-            let raw = if inline > 0 { alloc_zeroed(layout) } else { std::alloc::alloc(layout) };
+            // Not `alloc_zeroed`: the C library's calloc bypasses its fast path for small blocks.
+            let raw = alloc(layout);
             let Some(pointer) = NonNull::new(raw.cast::<Header>()) else { handle_alloc_error(layout) };
             let data = match owner {
-                Owner::Inline => raw.add(layout.size() - inline),
+                Owner::Inline => {
+                    let data = raw.add(layout.size() - inline);
+                    data.write_bytes(0, inline);
+                    data
+                }
                 _ => data,
             };
             let references = AtomicUsize::new(1);
@@ -133,6 +139,16 @@ impl Array {
     #[inline]
     pub fn new(op: &'static str, shape: Dims, dtype: DType) -> Result<Array> {
         Array::owned(op, shape, dtype, false)
+    }
+    /// For the fast path of elementwise ops: an array like this one, if both are small and contiguous.
+    #[inline]
+    pub fn small_like(&self) -> Option<Array> {
+        let h = self.header();
+        if !h.contiguous || h.len * h.dtype.size() > INLINE_BYTES {
+            return None;
+        }
+        let (shape, strides) = (Dims::from_slice(&h.shape), Strides::from_slice(&h.strides));
+        Some(Array::make(h.dtype, shape, strides, h.len, true, std::ptr::null_mut(), Owner::Inline))
     }
     /// A new contiguous array of zeros.
     pub fn zeros(op: &'static str, shape: Dims, dtype: DType) -> Result<Array> {

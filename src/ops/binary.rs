@@ -13,7 +13,7 @@ use crate::{
     num::{Expr, Num},
     op::{add, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
     shape::{show, Dims},
-    trace::{default_dtype, Value},
+    trace::{default_dtype, recorded, Value},
 };
 use num_complex::Complex;
 use std::fmt::Debug;
@@ -68,6 +68,11 @@ where
     /// The op on two tensors of any shapes and dtypes: promoted and broadcast as PyTorch does.
     fn of(a: &Value, b: &Value) -> Result<Value> {
         let op = Map2::<Self>::default();
+        if let (Some(x), Some(y)) = (a.plain(), b.plain()) {
+            if let Some(z) = small(&op, x, Some(y)) {
+                return recorded(op, &[a, b], z);
+            }
+        }
         if a.dtype() == b.dtype() && a.shape() == b.shape() && (Self::ON_INTEGERS || !a.dtype().is_integral()) {
             return op.call(&[a, b]);
         }
@@ -84,6 +89,12 @@ where
         let (Fixed::Left(s) | Fixed::Right(s)) = number else {
             return Err(Error::graph(Self::NAME, "needs a number"));
         };
+        if let (Some(a), Scalar::Float(_) | Scalar::Int(_)) = (x.plain(), s) {
+            let op = Map2 { op: Self::default(), fixed: number };
+            if let Some(z) = small(&op, a, None) {
+                return recorded(op, &[x], z);
+            }
+        }
         let mut dtype = Promotion::default().tensor(x.dtype(), x.rank()).number(s.category()).result(default_dtype());
         if dtype.is_integral() && !Self::ON_INTEGERS {
             dtype = default_dtype();
@@ -144,6 +155,44 @@ where
             *y = e.f(a, b);
             *dy = scaled(ta, slope::<E, T, 0>(e, a, b)) + scaled(tb, slope::<E, T, 1>(e, a, b));
         }
+    }
+}
+
+/// The fast path for a handful of floats: no plan, no dispatch, one allocation.
+#[inline]
+fn small<E: Binary>(op: &Map2<E>, x: &Array, y: Option<&Array>) -> Option<Array>
+where
+    Map2<E>: Into<Prim>,
+{
+    #[inline]
+    fn run<E: Binary, T: Real + Element>(op: &Map2<E>, x: &Array, y: Option<&Array>) -> Option<Array>
+    where
+        Map2<E>: Into<Prim>,
+    {
+        let mut out = x.small_like()?;
+        let (xs, zs) = (x.slice::<T>()?, out.slice_mut::<T>().ok()?);
+        let each = |a: &[T], b: &[T], z: &mut [T]| {
+            // Cheap ops are the same in every instruction set; others need the dispatch for their FMA.
+            match E::COST <= 2 {
+                true => a.iter().zip(b).zip(z).for_each(|((&a, &b), z)| *z = op.op.f(a, b)),
+                false => dispatch(Apply(&op.op, a, b, z)),
+            }
+        };
+        match (y, op.fixed) {
+            (Some(y), _) => each(xs, y.slice::<T>()?, zs),
+            (None, Fixed::Right(s)) => each(xs, &[<T as Real>::lit(s.to_f64()); 32][..xs.len()], zs),
+            (None, Fixed::Left(s)) => each(&[<T as Real>::lit(s.to_f64()); 32][..xs.len()], xs, zs),
+            (None, Fixed::None) => return None,
+        }
+        Some(out)
+    }
+    if y.is_some_and(|y| x.dtype() != y.dtype() || x.shape() != y.shape()) {
+        return None;
+    }
+    match x.dtype() {
+        DType::F64 => run::<E, f64>(op, x, y),
+        DType::F32 => run::<E, f32>(op, x, y),
+        _ => None,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     num::{Expr, FullRange, Num},
     op::{one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
     shape::{show, Dims},
-    trace::{apply, Value},
+    trace::{apply, recorded, Value},
 };
 use num_complex::Complex;
 use std::fmt::Debug;
@@ -63,6 +63,9 @@ where
     }
     /// Apply to a value of any dtype, integers converted as PyTorch does.
     fn of(self, x: &Value) -> Result<Value> {
+        if let Some(y) = x.plain().and_then(|a| small(&self, a)) {
+            return recorded(Map1(self), &[x], y);
+        }
         if x.dtype().is_integral() && !Self::ON_INTEGERS {
             let x = super::convert::to(x, crate::trace::default_dtype())?;
             return Map1(self).call(&[&x]);
@@ -132,6 +135,20 @@ where
     }
 }
 
+/// The fast path for a handful of floats: no plan, one allocation.
+#[inline]
+fn small<E: Unary>(e: &E, x: &Array) -> Option<Array>
+where
+    Map1<E>: Into<Prim>,
+{
+    let mut y = x.small_like()?;
+    match x.dtype() {
+        DType::F64 => dispatch(Apply(e, x.slice::<f64>()?, y.slice_mut().ok()?)),
+        DType::F32 => dispatch(Apply(e, x.slice::<f32>()?, y.slice_mut().ok()?)),
+        _ => return None,
+    }
+    Some(y)
+}
 fn eval_real<E: Unary, T: Real + Element>(e: &E, x: Strided<T>, y: &mut [T])
 where
     Map1<E>: Into<Prim>,

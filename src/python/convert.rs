@@ -164,6 +164,10 @@ impl Nested {
 }
 /// An array of a Python object: copied unless it is a NumPy array or tensor and `share` is asked for.
 pub fn array_of(obj: &Bound<'_, PyAny>, dtype: Option<DType>, share: bool) -> PyResult<Array> {
+    if let Some(s) = scalar(obj) {
+        let natural = Promotion::default().number(s.category()).result(default_dtype());
+        return Ok(Array::full("tensor", Dims::new(), dtype.unwrap_or(natural), s)?);
+    }
     let existing = if let Ok(t) = obj.cast::<Tensor>() { Some(t.get().numbers("tensor")?) } else { array_like(obj)? };
     if let Some(array) = existing {
         return Ok(match dtype {

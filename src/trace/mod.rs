@@ -49,6 +49,14 @@ fn apply_prim(op: Prim, xs: &[&Value]) -> Result<Values> {
         }
     }
 }
+/// The result `y` of an op on values of the bottom level, with its history if any of them has one.
+#[inline]
+pub fn recorded(op: impl Into<Prim>, xs: &[&Value], y: Array) -> Result<Value> {
+    if xs.iter().all(|x| matches!(x, Value::Array(_))) {
+        return Ok(Value::Array(y));
+    }
+    tape::relabel(op.into(), xs, y)
+}
 /// The numbers, once no transformation is left.
 #[inline]
 fn eval(op: &Prim, xs: &[&Value]) -> Result<Arrays> {

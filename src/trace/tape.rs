@@ -86,7 +86,7 @@ fn finish(
 /// The history of `op` for numbers that were written already: nothing is computed.
 pub fn relabel(op: Prim, xs: &[&Value], result: Array) -> Result<Value> {
     let parents: SmallVec<[Option<Edge>; 2]> = xs.iter().map(|x| x.edge().cloned()).collect();
-    if parents.iter().all(Option::is_none) || !records(None) {
+    if !op.differentiable() || parents.iter().all(Option::is_none) || !records(None) {
         return Ok(Value::Array(result));
     }
     let input = |i: usize| xs[i].array().map(|a: &Array| Value::Array(a.clone()));

@@ -71,6 +71,15 @@ impl Value {
             Value::Traced(_) => Err(Error::graph("array", "a tensor inside a transformation has no plain numbers")),
         }
     }
+    /// The numbers, if no transformation above the bottom tape watches them.
+    #[inline]
+    pub fn plain(&self) -> Option<&Array> {
+        match self {
+            Value::Array(a) => Some(a),
+            Value::Taped(t) => Some(&t.array),
+            Value::Traced(_) => None,
+        }
+    }
     /// The numbers behind dual and taped wrappers; a batched value has none of its own.
     pub fn numbers(&self) -> Option<&Array> {
         match self {
