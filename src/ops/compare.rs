@@ -150,3 +150,7 @@ pub fn compare_number(order: Order, a: &Value, b: Scalar) -> Result<Value> {
     let dtype = if dtype.is_integral() && dtype != DType::Bool { DType::I64 } else { dtype };
     Compare { order, fixed: Fixed::Right(b) }.call(&[&convert::to(a, dtype)?])
 }
+/// 1 where an element is not zero.
+pub fn nonzero_flags(x: &Array) -> Result<Vec<u8>> {
+    crate::kernels::cast::cast("nonzero", x, DType::Bool)?.to_vec()
+}

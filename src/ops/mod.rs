@@ -4,20 +4,30 @@ pub mod arith;
 pub mod binary;
 pub mod compare;
 pub mod convert;
+pub mod create;
+pub mod diagonal;
 pub mod expand;
 pub mod exponential;
 pub mod hyperbolic;
+pub mod index;
+pub mod indexing;
+pub mod join;
 pub mod leaf;
+pub mod linear;
 pub mod matmul;
+pub mod order;
 pub mod power;
+pub mod reduce;
 pub mod reshape;
 pub mod rounding;
+pub mod scan;
 pub mod select;
 pub mod slice;
 pub mod special;
 pub mod sum;
 pub mod trig;
 pub mod unary;
+pub mod views;
 
 use crate::{dtype::Scalar, op::Rules};
 use activation::{Sigmoid, *};
@@ -26,6 +36,11 @@ use binary::Scale;
 use compare::Compare;
 use convert::{Convert, Copy};
 use expand::Expand;
+use index::{CheckIndex, Put, PutAdd, Take};
+use join::Cat;
+use order::ArgSort;
+use reduce::{ArgExtreme, Extreme, Truth};
+use scan::CumSum;
 use exponential::*;
 use hyperbolic::*;
 use leaf::Leaf;
@@ -77,5 +92,6 @@ ops! {
     unary: Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Erf Erfc Exp Exp2 Expm1 Floor Log Log10 Log1p Log2
         LogSigmoid Ndtr Neg Reciprocal Relu Round Rsqrt Sigmoid Sign Sin Sinh Sqrt Square Tan Tanh Trunc;
     binary: Add Atan2 Div Fmod FloorDivide Hypot LogAddExp Maximum Minimum Mul Pow Remainder Scale Sub;
-    full: Compare Convert Copy Expand Leaf MatMul Permute Reshape Slice SliceInto SliceScatter Sum Where
+    full: ArgExtreme ArgSort Cat CheckIndex Compare Convert Copy CumSum Expand Extreme Leaf MatMul Permute Put PutAdd
+        Reshape Slice SliceInto SliceScatter Sum Take Truth Where
 }

@@ -156,6 +156,10 @@ impl Value {
         }
         Ok(Value::Array(scalar.view("full_like", Dims::from_slice(self.shape()), strides, 0)?))
     }
+    /// The same value for ops that carry no derivative: taped and dual wrappers are left off.
+    pub fn unwatched(&self) -> Value {
+        self.detached()
+    }
     /// Without any history: what `detach` shows. Inside transformations only the given wrapper kinds go.
     pub fn detached(&self) -> Value {
         match self {

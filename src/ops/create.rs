@@ -1,0 +1,49 @@
+//! New arrays from numbers: ranges and evenly spaced values.
+use crate::{
+    array::Array,
+    dtype::{DType, Scalar},
+    error::{Error, Result},
+    kernels::cast::cast,
+    shape::Dims,
+};
+
+/// 0, step, 2·step, … (n of them).
+pub fn arange_i64(n: usize, step: i64) -> Result<Array> {
+    Array::from_slice(DType::I64, &(0..n as i64).map(|i| i * step).collect::<Vec<_>>())
+}
+/// start, start + step, … up to but without `end`.
+pub fn arange(start: Scalar, end: Scalar, step: Scalar, dtype: DType) -> Result<Array> {
+    let (a, b, s) = (start.to_f64(), end.to_f64(), step.to_f64());
+    if s == 0.0 || !a.is_finite() || !b.is_finite() || !s.is_finite() {
+        return Err(Error::value("arange", format!("cannot go from {a} to {b} in steps of {s}; all must be finite and the step not 0")));
+    }
+    if (b - a) * s < 0.0 {
+        return Err(Error::value("arange", format!("cannot go from {a} to {b} in steps of {s}; the step has the wrong sign")));
+    }
+    let n = ((b - a) / s).ceil();
+    if n > (1u64 << 40) as f64 {
+        return Err(Error::memory("arange", format!("cannot hold {n} elements")));
+    }
+    let n = n as usize;
+    let whole = |s: Scalar| matches!(s, Scalar::Int(_) | Scalar::Bool(_));
+    let wide = if whole(start) && whole(step) {
+        let (a, s) = (start.to_i64(), step.to_i64());
+        Array::from_slice(DType::I64, &(0..n as i64).map(|i| a + i * s).collect::<Vec<_>>())?
+    } else {
+        Array::from_slice(DType::F64, &(0..n).map(|i| a + i as f64 * s).collect::<Vec<_>>())?
+    };
+    cast("arange", &wide, dtype)
+}
+/// `n` values from `start` to `end`, both included; computed from both ends so that both are exact.
+pub fn linspace(start: f64, end: f64, n: usize, dtype: DType) -> Result<Array> {
+    let step = if n > 1 { (end - start) / (n - 1) as f64 } else { 0.0 };
+    let value = |i: usize| if i < n / 2 || n == 1 { start + step * i as f64 } else { end - step * (n - 1 - i) as f64 };
+    cast("linspace", &Array::from_slice(DType::F64, &(0..n).map(value).collect::<Vec<_>>())?, dtype)
+}
+/// Ones on the diagonal.
+pub fn eye(rows: usize, columns: usize, dtype: DType) -> Result<Array> {
+    let mut out = Array::zeros("eye", Dims::from_slice(&[rows, columns]), DType::U8)?;
+    let at = out.slice_mut::<u8>()?;
+    (0..rows.min(columns)).for_each(|i| at[i * columns + i] = 1);
+    cast("eye", &out, dtype)
+}
