@@ -28,5 +28,7 @@ def fresh_state():
     threads = rg.get_num_threads()
     rg.manual_seed(0)
     yield
-    assert rg.is_grad_enabled(), "the test left gradients switched off"
+    left_on = rg.is_grad_enabled()
+    rg.set_grad_enabled(True)
     rg.set_num_threads(threads)
+    assert left_on, "the test left gradients switched off"

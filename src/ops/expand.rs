@@ -3,7 +3,7 @@ use super::{reshape, sum::Sum};
 use crate::{
     array::Array,
     error::{Error, Result},
-    op::{linear, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
+    op::{linear, one, Arrays, Call, Op, Prim, Saved, Saves, Slopes, Values, Which},
     shape::{broadcast, show, Axes, Dims, Strides},
     trace::{apply, Value},
 };
@@ -56,12 +56,11 @@ impl Op for Expand {
     }
 }
 
-/// `x` broadcast to `shape`.
-pub fn to(op: &'static str, x: &Value, shape: &[usize]) -> Result<Value> {
-    if x.shape() == shape {
-        return Ok(x.clone());
+/// The op that broadcasts `from` to `shape`; none where they are equal.
+pub fn op_to(op: &'static str, from: &[usize], shape: &[usize]) -> Result<Option<Prim>> {
+    if from == shape {
+        return Ok(None);
     }
-    let from = x.shape();
     let cannot = || {
         Error::shape(
             op,
@@ -77,7 +76,14 @@ pub fn to(op: &'static str, x: &Value, shape: &[usize]) -> Result<Value> {
             _ => return Err(cannot()),
         }
     }
-    Expand::new(Dims::from_slice(shape), new, stretched).call(&[x])
+    Ok(Some(Expand::new(Dims::from_slice(shape), new, stretched).into()))
+}
+/// `x` broadcast to `shape`.
+pub fn to(op: &'static str, x: &Value, shape: &[usize]) -> Result<Value> {
+    match op_to(op, x.shape(), shape)? {
+        None => Ok(x.clone()),
+        Some(expand) => super::views::call(expand, x),
+    }
 }
 /// Both operands at their common shape.
 pub fn pair(op: &'static str, a: &Value, b: &Value) -> Result<(Value, Value)> {

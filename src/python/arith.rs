@@ -149,8 +149,9 @@ macro_rules! unary { ($($(#[$doc:meta])* $name:ident $inplace:ident $op:path;)*)
             Ok(run(py, 8 * work(&x), || $op.of(&x))?.into())
         }
         /// In-place form.
-        fn $inplace(&self) -> PyResult<()> {
-            Ok(self.variable().write(stringify!($inplace), |x| $op.of(x))?)
+        fn $inplace<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
+            slf.get().variable().write(stringify!($inplace), |x| $op.of(x))?;
+            Ok(slf)
         }
     )* }
     const UNARY: &[&str] = &[$(stringify!($name)),*];
@@ -236,8 +237,9 @@ macro_rules! two { ($($(#[$doc:meta])* $name:ident $inplace:ident $op:ident;)*) 
             Ok(run(py, 8 * work(&x), || binary::<$op>(&x, other))?.into())
         }
         /// In-place form.
-        fn $inplace(&self, other: Operand) -> PyResult<()> {
-            Ok(self.variable().write(stringify!($inplace), |x| binary::<$op>(x, other))?)
+        fn $inplace<'py>(slf: Bound<'py, Self>, other: Operand) -> PyResult<Bound<'py, Self>> {
+            slf.get().variable().write(stringify!($inplace), |x| binary::<$op>(x, other))?;
+            Ok(slf)
         }
     )* }
     const TWO: &[&str] = &[$(stringify!($name)),*];
@@ -285,9 +287,10 @@ impl Tensor {
         Ok(run(py, work(&x), || binary::<Add>(&x, with_alpha(other, alpha)?))?.into())
     }
     #[pyo3(signature = (other, *, alpha=None))]
-    fn add_(&self, other: Operand, alpha: Option<Operand>) -> PyResult<()> {
-        Ok(self.variable().write("add_", |x| binary::<Add>(x, with_alpha(other, alpha)?))?)
-    }
+    fn add_<'py>(slf: Bound<'py, Self>, other: Operand, alpha: Option<Operand>) -> PyResult<Bound<'py, Self>> {
+            slf.get().variable().write("add_", |x| binary::<Add>(x, with_alpha(other, alpha)?))?;
+            Ok(slf)
+        }
     /// sub(other, *, alpha=1)
     /// --
     ///
@@ -298,9 +301,10 @@ impl Tensor {
         Ok(run(py, work(&x), || binary::<Sub>(&x, with_alpha(other, alpha)?))?.into())
     }
     #[pyo3(signature = (other, *, alpha=None))]
-    fn sub_(&self, other: Operand, alpha: Option<Operand>) -> PyResult<()> {
-        Ok(self.variable().write("sub_", |x| binary::<Sub>(x, with_alpha(other, alpha)?))?)
-    }
+    fn sub_<'py>(slf: Bound<'py, Self>, other: Operand, alpha: Option<Operand>) -> PyResult<Bound<'py, Self>> {
+            slf.get().variable().write("sub_", |x| binary::<Sub>(x, with_alpha(other, alpha)?))?;
+            Ok(slf)
+        }
     /// pow(exponent)
     /// --
     ///
@@ -310,9 +314,10 @@ impl Tensor {
         let x = self.value()?;
         Ok(run(py, 20 * work(&x), || pow(&x, exponent))?.into())
     }
-    fn pow_(&self, exponent: Operand) -> PyResult<()> {
-        Ok(self.variable().write("pow_", |x| pow(x, exponent))?)
-    }
+    fn pow_<'py>(slf: Bound<'py, Self>, exponent: Operand) -> PyResult<Bound<'py, Self>> {
+            slf.get().variable().write("pow_", |x| pow(x, exponent))?;
+            Ok(slf)
+        }
 }
 /// where(condition, input, other)
 /// --

@@ -1,10 +1,16 @@
 //! The Python module `rustgrad._core`. Only this folder calls Python.
+mod args;
 mod arith;
 mod autograd;
 mod convert;
+mod create;
 mod dtype;
 mod error;
 mod func;
+mod index;
+mod linear;
+mod reduce;
+mod shape;
 mod tensor;
 
 use pyo3::prelude::*;
@@ -18,7 +24,12 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     convert::register(m)?;
     autograd::register(m)?;
     func::register(m)?;
-    arith::register(m)
+    arith::register(m)?;
+    create::register(m)?;
+    shape::register(m)?;
+    reduce::register(m)?;
+    index::register(m)?;
+    linear::register(m)
 }
 
 /// Export tensor methods as functions of the module as well: `rg.sin(x)` is `x.sin()`.

@@ -1,0 +1,60 @@
+//! The reductions themselves: what one step takes in and how partial results join.
+use super::{
+    fold::Fold,
+    number::{Number, Ordered},
+};
+use crate::{dtype::Element, math::Real};
+use std::marker::PhantomData;
+
+macro_rules! folds { ($(
+    $(#[$doc:meta])* $name:ident<T: $bound:ident>($with:ty) -> $out:ty: $start:expr;
+    |$sum:ident, $item:ident, $w:ident| $step:expr; |$a:ident, $b:ident| $join:expr;
+)*) => { $(
+    $(#[$doc])*
+    pub struct $name<T>(pub PhantomData<T>);
+    impl<T> Clone for $name<T> { fn clone(&self) -> Self { *self } }
+    impl<T> Copy for $name<T> {}
+    impl<T: $bound + Element> Fold for $name<T> {
+        type Item = T;
+        type With = $with;
+        type Out = $out;
+        #[inline(always)]
+        fn start(self) -> $out { $start }
+        #[inline(always)]
+        fn step(self, $sum: $out, $item: T, $w: $with) -> $out { $step }
+        #[inline(always)]
+        fn join(self, $a: $out, $b: $out) -> $out { $join }
+    }
+)* } }
+/// The larger; NaN wins.
+#[inline(always)]
+fn larger<T: PartialOrd>(a: T, b: T) -> T {
+    // Only NaN differs from itself.
+    #[allow(clippy::eq_op)]
+    let nan = b != b;
+    if b > a || nan { b } else { a }
+}
+/// The smaller; NaN wins.
+#[inline(always)]
+fn smaller<T: PartialOrd>(a: T, b: T) -> T {
+    #[allow(clippy::eq_op)]
+    let nan = b != b;
+    if b < a || nan { b } else { a }
+}
+folds! {
+    Sum<T: Number>(()) -> T: T::ZERO; |s, x, _w| s.plus(x); |a, b| a.plus(b);
+    Product<T: Number>(()) -> T: T::ONE; |s, x, _w| s.times(x); |a, b| a.times(b);
+    Largest<T: Ordered>(()) -> T: T::LOWEST; |s, x, _w| larger(s, x); |a, b| larger(a, b);
+    Smallest<T: Ordered>(()) -> T: T::HIGHEST; |s, x, _w| smaller(s, x); |a, b| smaller(a, b);
+    /// 1 if any element is not zero.
+    Any<T: Element>(()) -> u8: 0; |s, x, _w| s | u8::from(x != T::default()); |a, b| a | b;
+    /// 1 if no element is zero.
+    All<T: Element>(()) -> u8: 1; |s, x, _w| s & u8::from(x != T::default()); |a, b| a & b;
+    CountNonzero<T: Element>(()) -> i64: 0; |s, x, _w| s + i64::from(x != T::default()); |a, b| a + b;
+    SumAbs<T: Real>(()) -> T: T::lit(0.0); |s, x, _w| s + x.abs(); |a, b| a + b;
+    SumSquares<T: Real>(()) -> T: T::lit(0.0); |s, x, _w| s + x * x; |a, b| a + b;
+    /// Σ (x - mean)², the mean given.
+    SumSquaredDeviations<T: Real>(T) -> T: T::lit(0.0); |s, x, m| s + (x - m) * (x - m); |a, b| a + b;
+    /// Σ exp(x - shift), the shift given.
+    SumExp<T: Real>(T) -> T: T::lit(0.0); |s, x, m| s + (x - m).exp(); |a, b| a + b;
+}

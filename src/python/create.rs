@@ -1,0 +1,214 @@
+//! New tensors: zeros, ones, full, arange, linspace, eye and the `*_like` forms.
+use super::{
+    args::{dtype, integers, sizes},
+    convert::check_device,
+    dtype::Arg,
+    tensor::{scalar, Operand, Tensor},
+};
+use crate::{
+    array::{empty_cache, Array},
+    dtype::{Category, DType, Scalar},
+    error::Error,
+    kernels::pool,
+    ops::create,
+    shape::Dims,
+    trace::{default_dtype, Value},
+};
+use pyo3::{exceptions::PyTypeError, prelude::*, types::PyTuple};
+
+fn finish(array: Array, requires_grad: bool) -> PyResult<Tensor> {
+    let t = Tensor::new(Value::Array(array));
+    if requires_grad {
+        t.variable().set_requires_grad(true)?;
+    }
+    Ok(t)
+}
+fn given_size(op: &'static str, size: &Bound<'_, PyTuple>, keyword: Option<Vec<i64>>) -> PyResult<Dims> {
+    match keyword {
+        Some(s) if size.is_empty() => sizes(op, &s),
+        Some(_) => Err(PyTypeError::new_err(format!("{op}: got the size twice"))),
+        None => sizes(op, &integers(op, size)?),
+    }
+}
+macro_rules! filled { ($($(#[$doc:meta])* $name:ident $like:ident $new:ident $value:expr;)*) => {
+    $(
+        $(#[$doc])*
+        #[pyfunction]
+        #[pyo3(signature = (*size, dtype=None, device=None, requires_grad=false))]
+        fn $name(size: &Bound<'_, PyTuple>, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
+            check_device(device)?;
+            let d = self::dtype(dtype).unwrap_or(default_dtype());
+            finish(Array::full(stringify!($name), given_size(stringify!($name), size, None)?, d, $value)?, requires_grad)
+        }
+        /// The same with the shape and dtype of another tensor.
+        #[pyfunction]
+        #[pyo3(signature = (input, *, dtype=None, device=None, requires_grad=false))]
+        fn $like(input: &Tensor, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
+            check_device(device)?;
+            let v = input.value()?;
+            let d = self::dtype(dtype).unwrap_or(v.dtype());
+            finish(Array::full(stringify!($like), Dims::from_slice(v.shape()), d, $value)?, requires_grad)
+        }
+        #[pymethods]
+        impl Tensor {
+            #[pyo3(signature = (*size, dtype=None, device=None, requires_grad=false))]
+            fn $new(&self, size: &Bound<'_, PyTuple>, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
+                check_device(device)?;
+                let d = self::dtype(dtype).unwrap_or(self.value()?.dtype());
+                finish(Array::full(stringify!($new), given_size(stringify!($new), size, None)?, d, $value)?, requires_grad)
+            }
+        }
+    )*
+    fn register_filled(m: &Bound<'_, PyModule>) -> PyResult<()> {
+        $(
+            m.add_function(wrap_pyfunction!($name, m)?)?;
+            m.add_function(wrap_pyfunction!($like, m)?)?;
+        )*
+        Ok(())
+    }
+} }
+filled! {
+    /// zeros(*size, dtype=None, requires_grad=False)
+    /// --
+    ///
+    /// A tensor of zeros.
+    zeros zeros_like new_zeros Scalar::Int(0);
+    /// ones(*size, dtype=None, requires_grad=False)
+    /// --
+    ///
+    /// A tensor of ones.
+    ones ones_like new_ones Scalar::Int(1);
+    /// empty(*size, dtype=None, requires_grad=False)
+    /// --
+    ///
+    /// A tensor with unspecified contents (zeros, in fact: reading them is never an accident).
+    empty empty_like new_empty Scalar::Int(0);
+}
+fn natural(s: Scalar) -> DType {
+    match s.category() {
+        Category::Bool => DType::Bool,
+        Category::Int => DType::I64,
+        Category::Float => default_dtype(),
+        Category::Complex => default_dtype().complex(),
+    }
+}
+fn number(op: &'static str, obj: &Bound<'_, PyAny>) -> PyResult<Scalar> {
+    if let Some(s) = scalar(obj) {
+        return Ok(s);
+    }
+    let value = obj.extract::<Operand>()?.value()?;
+    let array = value.numbers().ok_or_else(|| Error::graph(op, "needs a number, not a batched tensor"))?;
+    Ok(array.item()?)
+}
+/// full(size, fill_value, *, dtype=None, requires_grad=False)
+/// --
+///
+/// A tensor with the same number everywhere.
+#[pyfunction]
+#[pyo3(signature = (size, fill_value, *, dtype=None, device=None, requires_grad=false))]
+fn full(size: &Bound<'_, PyAny>, fill_value: &Bound<'_, PyAny>, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
+    check_device(device)?;
+    let s = number("full", fill_value)?;
+    let wanted: super::args::Dims = size.extract()?;
+    finish(Array::full("full", sizes("full", &wanted.0)?, self::dtype(dtype).unwrap_or(natural(s)), s)?, requires_grad)
+}
+/// full_like(input, fill_value, *, dtype=None, requires_grad=False)
+/// --
+///
+/// As full, with the shape and dtype of another tensor.
+#[pyfunction]
+#[pyo3(signature = (input, fill_value, *, dtype=None, device=None, requires_grad=false))]
+fn full_like(input: &Tensor, fill_value: &Bound<'_, PyAny>, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
+    check_device(device)?;
+    let v = input.value()?;
+    let s = number("full_like", fill_value)?;
+    finish(Array::full("full_like", Dims::from_slice(v.shape()), self::dtype(dtype).unwrap_or(v.dtype()), s)?, requires_grad)
+}
+/// arange(start=0, end, step=1, *, dtype=None, requires_grad=False)
+/// --
+///
+/// Numbers from start up to, but without, end.
+#[pyfunction]
+#[pyo3(signature = (*args, start=None, end=None, step=None, dtype=None, device=None, requires_grad=false))]
+fn arange(args: &Bound<'_, PyTuple>, start: Option<&Bound<'_, PyAny>>, end: Option<&Bound<'_, PyAny>>, step: Option<&Bound<'_, PyAny>>, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
+    check_device(device)?;
+    let given = args.iter().map(|a| number("arange", &a)).collect::<PyResult<Vec<_>>>()?;
+    let keyword = |o: Option<&Bound<'_, PyAny>>| o.map(|o| number("arange", o)).transpose();
+    let (mut first, mut last, mut by) = (keyword(start)?, keyword(end)?, keyword(step)?);
+    match given[..] {
+        [] => {}
+        [e] if first.is_none() && last.is_none() => last = Some(e),
+        [s] if first.is_none() => first = Some(s),
+        [e] => last = Some(e),
+        [s, e] => (first, last) = (Some(s), Some(e)),
+        [s, e, d] => (first, last, by) = (Some(s), Some(e), Some(d)),
+        _ => return Err(PyTypeError::new_err("arange: takes start, end and step")),
+    }
+    let (first, by) = (first.unwrap_or(Scalar::Int(0)), by.unwrap_or(Scalar::Int(1)));
+    let last = last.ok_or_else(|| PyTypeError::new_err("arange: missing the argument end"))?;
+    let float = [first, last, by].iter().any(|s| matches!(s, Scalar::Float(_)));
+    let d = self::dtype(dtype).unwrap_or(if float { default_dtype() } else { DType::I64 });
+    finish(create::arange(first, last, by, d)?, requires_grad)
+}
+/// linspace(start, end, steps, *, dtype=None, requires_grad=False)
+/// --
+///
+/// Evenly spaced numbers, both ends included.
+#[pyfunction]
+#[pyo3(signature = (start, end, steps, *, dtype=None, device=None, requires_grad=false))]
+fn linspace(start: &Bound<'_, PyAny>, end: &Bound<'_, PyAny>, steps: i64, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
+    check_device(device)?;
+    let n = usize::try_from(steps).map_err(|_| Error::value("linspace", format!("steps must not be negative, but is {steps}")))?;
+    crate::shape::count("linspace", &[n])?;
+    let (a, b) = (number("linspace", start)?.to_f64(), number("linspace", end)?.to_f64());
+    finish(create::linspace(a, b, n, self::dtype(dtype).unwrap_or(default_dtype()))?, requires_grad)
+}
+/// eye(n, m=None, *, dtype=None, requires_grad=False)
+/// --
+///
+/// Ones on the diagonal, zeros elsewhere.
+#[pyfunction]
+#[pyo3(signature = (n, m=None, *, dtype=None, device=None, requires_grad=false))]
+fn eye(n: i64, m: Option<i64>, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
+    check_device(device)?;
+    let shape = sizes("eye", &[n, m.unwrap_or(n)])?;
+    finish(create::eye(shape[0], shape[1], self::dtype(dtype).unwrap_or(default_dtype()))?, requires_grad)
+}
+#[pyfunction]
+fn get_num_threads() -> usize {
+    pool::num_threads()
+}
+#[pyfunction]
+fn set_num_threads(threads: i64) -> PyResult<()> {
+    match usize::try_from(threads) {
+        Ok(n) if n > 0 => {
+            pool::set_num_threads(n);
+            Ok(())
+        }
+        _ => Err(Error::value("set_num_threads", format!("needs a positive number, not {threads}")).into()),
+    }
+}
+/// is_tensor(obj)
+/// --
+///
+/// Whether an object is a tensor.
+#[pyfunction]
+fn is_tensor(obj: &Bound<'_, PyAny>) -> bool {
+    obj.is_instance_of::<Tensor>()
+}
+#[pyfunction(name = "empty_cache")]
+fn empty_cache_() -> usize {
+    empty_cache()
+}
+pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    register_filled(m)?;
+    m.add_function(wrap_pyfunction!(full, m)?)?;
+    m.add_function(wrap_pyfunction!(full_like, m)?)?;
+    m.add_function(wrap_pyfunction!(arange, m)?)?;
+    m.add_function(wrap_pyfunction!(linspace, m)?)?;
+    m.add_function(wrap_pyfunction!(eye, m)?)?;
+    m.add_function(wrap_pyfunction!(get_num_threads, m)?)?;
+    m.add_function(wrap_pyfunction!(set_num_threads, m)?)?;
+    m.add_function(wrap_pyfunction!(is_tensor, m)?)?;
+    m.add_function(wrap_pyfunction!(empty_cache_, m)?)
+}

@@ -1,0 +1,203 @@
+"""Hooks on tensors and on graph nodes: what they see, what they may change, in which order, and how they go."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+import rustgrad as rg
+
+
+def leaf(*numbers: float):
+    values = numbers[0] if len(numbers) == 1 else list(numbers)
+    return rg.tensor(values, dtype=rg.float64, requires_grad=True)
+
+
+def same(tensor, wanted):
+    np.testing.assert_allclose(tensor.detach().numpy(), wanted, rtol=1e-12)
+
+
+def test_a_hook_sees_the_gradient():
+    x = leaf(2.0)
+    y = x * x
+    seen = []
+    y.register_hook(lambda g: seen.append(g.item()))
+    (y * 3).backward()
+    assert seen == [3.0]
+    same(x.grad, 12.0)
+
+
+def test_a_hook_replaces_the_gradient():
+    x = leaf(2.0)
+    y = x * x
+    y.register_hook(lambda g: g * 10)
+    y.backward()
+    same(x.grad, 40.0)
+
+
+def test_a_hook_of_a_leaf_runs_before_accumulation():
+    x = leaf(2.0)
+    x.register_hook(lambda g: g + 100)
+    (x * 3).backward()
+    same(x.grad, 103.0)
+    (x * 3).backward()
+    same(x.grad, 206.0)
+
+
+def test_a_hook_sees_the_whole_gradient_once():
+    x = leaf(2.0)
+    y = x * 2
+    seen = []
+    y.register_hook(lambda g: seen.append(g.item()))
+    (y * 3 + y * 4 + y).backward()
+    assert seen == [8.0]
+
+
+def test_hooks_run_in_order_of_registration():
+    x = leaf(1.0)
+    x.register_hook(lambda g: g * 2)
+    x.register_hook(lambda g: g + 1)
+    x.backward()
+    same(x.grad, 3.0)
+
+
+def test_handles_remove_and_are_context_managers():
+    x = leaf(1.0)
+    handle = x.register_hook(lambda g: g * 10)
+    handle.remove()
+    handle.remove()
+    x.backward()
+    same(x.grad, 1.0)
+    x.grad = None
+    with x.register_hook(lambda g: g * 10):
+        x.backward()
+    same(x.grad, 10.0)
+    x.grad = None
+    x.backward()
+    same(x.grad, 1.0)
+
+
+def test_hooks_run_in_autograd_grad():
+    x = leaf(2.0)
+    x.register_hook(lambda g: g * 2)
+    same(rg.autograd.grad(x * 5, x)[0], 10.0)
+
+
+def test_hooks_take_part_in_higher_derivatives():
+    x = leaf(2.0)
+    y = x * x
+    y.register_hook(lambda g: g * x)
+    (g,) = rg.autograd.grad(y, x, create_graph=True)
+    same(g, 8.0)  # x * 2x
+    same(rg.autograd.grad(g, x)[0], 8.0)
+
+
+def test_a_hook_after_accumulation():
+    x = leaf(2.0)
+    seen = []
+    handle = x.register_post_accumulate_grad_hook(lambda t: seen.append((t is x, t.grad.item())))
+    (x * 3).backward()
+    (x * 3).backward()
+    assert seen == [(True, 3.0), (True, 6.0)]
+    handle.remove()
+    x.backward()
+    assert len(seen) == 2
+    with pytest.raises(RuntimeError, match="(?i)leaf"):
+        (x * 2).register_post_accumulate_grad_hook(lambda t: None)
+
+
+def test_an_optimizer_inside_the_sweep():
+    x = leaf(2.0)
+
+    def step(t):
+        with rg.no_grad():
+            t.sub_(t.grad * 0.1)
+        t.grad = None
+
+    x.register_post_accumulate_grad_hook(step)
+    (x * x).backward()
+    same(x, 1.6)
+    assert x.grad is None
+
+
+def test_an_exception_in_a_hook_comes_out():
+    x = leaf(2.0)
+
+    def fail(g):
+        raise KeyError("from the hook")
+
+    x.register_hook(fail)
+    with pytest.raises(KeyError, match="from the hook"):
+        (x * x).backward()
+    assert rg.is_grad_enabled()
+    y = leaf(3.0)
+    (y * y).backward()
+    same(y.grad, 6.0)
+
+
+@pytest.mark.parametrize("wrong", [lambda g: 1.0, lambda g: rg.ones(7, dtype=rg.float64)], ids=["number", "shape"])
+def test_a_hook_must_return_a_fitting_gradient(wrong):
+    x = leaf(1.0, 2.0)
+    y = x * x
+    y.register_hook(wrong)
+    with pytest.raises((RuntimeError, TypeError, ValueError)):
+        y.sum().backward()
+
+
+def test_hooks_need_a_gradient_to_come():
+    with pytest.raises(RuntimeError, match="require"):
+        rg.ones(2).register_hook(lambda g: g)
+
+
+def test_hooks_of_nodes():
+    x = leaf(2.0)
+    y = x * 3
+    seen = []
+    handle = y.grad_fn.register_hook(lambda grad_inputs, grad_outputs: seen.append((len(grad_inputs), grad_outputs[0].item())))
+    y.backward()
+    assert len(seen) == 1 and seen[0][1] == 1.0
+    handle.remove()
+
+
+def test_a_backward_inside_a_hook():
+    x, z = leaf(2.0), leaf(5.0)
+
+    def hook(g):
+        with rg.enable_grad():
+            (z * z).backward()
+
+    x.register_hook(hook)
+    (x * x).backward()
+    same(x.grad, 4.0)
+    same(z.grad, 10.0)
+
+
+@pytest.mark.parametrize("kind", ["leaf", "result"])
+def test_a_cycle_through_a_hook_is_collected(kind):
+    class Marker:
+        pass
+
+    marker = Marker()
+    ref = weakref.ref(marker)
+    x = leaf(2.0)
+    y = x if kind == "leaf" else x * x
+    y.register_hook(lambda g, y=y, marker=marker: None)
+    del marker, y, x
+    gc.collect()
+    assert ref() is None
+
+
+def test_removing_a_hook_frees_what_it_held():
+    class Marker:
+        pass
+
+    marker = Marker()
+    ref = weakref.ref(marker)
+    x = leaf(2.0)
+    handle = x.register_hook(lambda g, marker=marker: None)
+    handle.remove()
+    del marker
+    gc.collect()
+    assert ref() is None
