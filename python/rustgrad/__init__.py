@@ -5,6 +5,7 @@ from ._core import *  # noqa: F403
 from ._core import Tensor as Tensor
 from . import autograd as autograd
 from . import func as func
+from . import nn as nn
 from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
 
 __version__ = "0.1.0"
@@ -13,6 +14,7 @@ __all__ = [name for name in dir(_core) if not name.startswith("_")] + [
     "enable_grad",
     "func",
     "inference_mode",
+    "nn",
     "no_grad",
     "set_grad_enabled",
 ]

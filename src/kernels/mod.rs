@@ -3,7 +3,7 @@ pub mod cast;
 pub mod extreme;
 pub mod gather;
 pub mod isa;
-mod lines;
+pub mod lines;
 pub mod map;
 pub mod matmul;
 pub mod pool;

@@ -15,6 +15,7 @@ pub mod join;
 pub mod leaf;
 pub mod linear;
 pub mod matmul;
+pub mod nn;
 pub mod order;
 pub mod power;
 pub mod reduce;
@@ -38,6 +39,7 @@ use convert::{Convert, Copy};
 use expand::Expand;
 use index::{CheckIndex, Put, PutAdd, Take};
 use join::Cat;
+use nn::Softmax;
 use order::ArgSort;
 use reduce::{ArgExtreme, Extreme, Truth};
 use scan::CumSum;
@@ -93,5 +95,5 @@ ops! {
         LogSigmoid Ndtr Neg Reciprocal Relu Round Rsqrt Sigmoid Sign Sin Sinh Sqrt Square Tan Tanh Trunc;
     binary: Add Atan2 Div Fmod FloorDivide Hypot LogAddExp Maximum Minimum Mul Pow Remainder Scale Sub;
     full: ArgExtreme ArgSort Cat CheckIndex Compare Convert Copy CumSum Expand Extreme Leaf MatMul Permute Put PutAdd
-        Reshape Slice SliceInto SliceScatter Sum Take Truth Where
+        Reshape Slice SliceInto SliceScatter Softmax Sum Take Truth Where
 }

@@ -7,7 +7,7 @@ use crate::{
     dtype::Scalar,
     error::Error,
     ops::{
-        activation::{LogSigmoid, Relu, Sigmoid},
+        activation::{Relu, Sigmoid},
         arith::*,
         binary::Binary,
         compare::{compare, compare_number, Order},
@@ -197,8 +197,6 @@ unary! {
     log1p log1p_ Log1p;
     /// Logarithm to base 2.
     log2 log2_ Log2;
-    /// log(sigmoid(x)).
-    logsigmoid logsigmoid_ LogSigmoid;
     /// Distribution function of the standard normal.
     ndtr ndtr_ Ndtr;
     /// The negative.

@@ -9,6 +9,9 @@ mod error;
 mod func;
 mod index;
 mod linear;
+mod nn;
+mod protocols;
+mod random;
 mod reduce;
 mod shape;
 mod tensor;
@@ -29,7 +32,10 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     shape::register(m)?;
     reduce::register(m)?;
     index::register(m)?;
-    linear::register(m)
+    linear::register(m)?;
+    nn::register(m)?;
+    protocols::register(m)?;
+    random::register(m)
 }
 
 /// Export tensor methods as functions of the module as well: `rg.sin(x)` is `x.sin()`.

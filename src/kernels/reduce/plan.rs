@@ -9,7 +9,8 @@ pub struct Axes {
     pub strides: SmallVec<[isize; 4]>,
 }
 impl Axes {
-    fn push(&mut self, n: usize, stride: isize) {
+    /// One more axis inside the others; merged with the last where they lie end to end.
+    pub fn push(&mut self, n: usize, stride: isize) {
         if let (Some(size), Some(step)) = (self.shape.last_mut(), self.strides.last_mut()) {
             if *step == n as isize * stride {
                 *size *= n;

@@ -1,0 +1,338 @@
+//! Functions of networks: softmax as an op, losses and activations as compositions.
+use super::{
+    arith::{Add, Div, Maximum, Mul, Neg, Sub},
+    binary::{Binary, Scale},
+    compare::{compare_number, Order},
+    convert,
+    exponential::{Exp, Log1p},
+    index, indexing,
+    power::{Rsqrt, Square},
+    reduce, reshape::reshape,
+    rounding::Abs,
+    select,
+    special::Ndtr,
+    sum::{sum, Sum},
+    unary::Unary,
+    Fixed,
+};
+use crate::{
+    array::Array,
+    dtype::{DType, Element, Scalar},
+    error::{Error, Result},
+    kernels::{isa::{dispatch, Kernel}, lines},
+    math::Real,
+    op::{batch_all, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
+    shape::{show, Axes, Dims},
+    trace::Value,
+};
+
+/// softmax along one axis, or its logarithm, without overflow.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Softmax {
+    pub axis: usize,
+    pub log: bool,
+}
+/// One line: exp(x - max) / Σ, or x - max - ln Σ.
+struct Line<'a, T>(bool, &'a [T], &'a mut [T]);
+impl<T: Real> Kernel for Line<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run(self) {
+        let Line(log, x, y) = self;
+        let peak = x.iter().fold(<T as Real>::lit(f64::NEG_INFINITY), |m, &v| m.max(v));
+        // All -inf: subtract nothing, so that the result is NaN for softmax as in PyTorch.
+        let mut total = <T as Real>::lit(0.0);
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = (x - peak).exp();
+        }
+        for &e in y.iter() {
+            total = total + e;
+        }
+        if log {
+            let shift = total.ln();
+            y.iter_mut().zip(x).for_each(|(y, &x)| *y = x - peak - shift);
+        } else {
+            y.iter_mut().for_each(|y| *y = *y / total);
+        }
+    }
+}
+impl Softmax {
+    fn numbers<T: Real + Element>(&self, x: &Array, y: &mut Array) -> Result<()> {
+        let (n, log) = (x.shape()[self.axis], self.log);
+        lines::each(x.strided::<T>()?, self.axis, n, 12, y.slice_mut::<T>()?, &|x, y| dispatch(Line(log, x, y)));
+        Ok(())
+    }
+    /// `p · (t - Σ p t)` or, for the logarithm, `t - Σ p t`, where p is softmax.
+    fn tangent(&self, y: &Value, t: &Value) -> Result<Value> {
+        let axes = Axes::one(self.axis);
+        let p = if self.log { Exp.of(y)? } else { y.clone() };
+        let mean = Sum { axes, kept: axes }.call(&[&Mul::of(&p, t)?])?;
+        let moved = Sub::of(t, &mean)?;
+        if self.log {
+            Ok(moved)
+        } else {
+            Mul::of(&p, &moved)
+        }
+    }
+}
+impl Op for Softmax {
+    const NAME: &'static str = "softmax";
+    fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
+        let x = xs[0];
+        let mut y = Array::new("softmax", Dims::from_slice(x.shape()), x.dtype())?;
+        match x.dtype() {
+            DType::F32 => self.numbers::<f32>(x, &mut y)?,
+            DType::F64 => self.numbers::<f64>(x, &mut y)?,
+            d => return Err(Error::dtype("softmax", format!("needs a float tensor, not {d}; convert it with .float()"))),
+        }
+        Ok(one(y))
+    }
+    fn jvp(&self, _: &[Value], ys: &[Value], ts: &[Option<Value>]) -> Result<Slopes> {
+        Ok(one(ts[0].as_ref().map(|t| self.tangent(&ys[0], t)).transpose()?))
+    }
+    fn saves(&self, _: Which) -> Saves {
+        Saves::OUTPUTS
+    }
+    fn vjp(&self, at: &Saved, gs: &[Option<Value>]) -> Result<Slopes> {
+        let Some(g) = &gs[0] else { return Ok(one(None)) };
+        let y = at.output(0)?;
+        if !self.log {
+            return Ok(one(Some(self.tangent(y, g)?))); // its Jacobian is symmetric
+        }
+        let axes = Axes::one(self.axis);
+        let total = Sum { axes, kept: axes }.call(&[g])?;
+        Ok(one(Some(Sub::of(g, &Mul::of(&Exp.of(y)?, &total)?)?)))
+    }
+    fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values> {
+        batch_all(Softmax { axis: self.axis + 1, log: self.log }, xs, batched, n)
+    }
+}
+pub fn softmax(x: &Value, axis: usize, log: bool, dtype: Option<DType>) -> Result<Value> {
+    let x = convert::to(x, dtype.unwrap_or(x.dtype()))?;
+    if x.rank() == 0 {
+        return reshape(&Softmax { axis: 0, log }.call(&[&reshape(&x, &[1])?])?, &[]);
+    }
+    Softmax { axis, log }.call(&[&x])
+}
+
+/// How a loss over many samples becomes one number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reduction {
+    None,
+    Mean,
+    Sum,
+}
+impl Reduction {
+    pub fn apply(self, x: &Value) -> Result<Value> {
+        match self {
+            Reduction::None => Ok(x.clone()),
+            Reduction::Mean => reduce::mean(x, Axes::all(x.rank()), false, None),
+            Reduction::Sum => sum(x, Axes::all(x.rank()), false, None),
+        }
+    }
+}
+fn times(x: &Value, c: f64) -> Result<Value> {
+    Mul::fixed(x, Fixed::Right(Scalar::Float(c)))
+}
+/// `a` where `x < c`, else `b`.
+fn below(x: &Value, c: f64, a: &Value, b: &Value) -> Result<Value> {
+    select::choose_by(&compare_number(Order::Less, x, Scalar::Float(c))?, a, b)
+}
+/// Negative log likelihood: `-weight[target] · log_probabilities[.., target, ..]` over classes in axis 1 (0 for one sample).
+pub fn nll(x: &Value, target: &Value, weight: Option<&Value>, ignore: i64, reduction: Reduction) -> Result<Value> {
+    let axis = usize::from(x.rank() > 1);
+    if x.rank() == 0 {
+        return Err(Error::shape("nll_loss", "the input needs a dimension of classes"));
+    }
+    let classes = x.shape()[axis];
+    let expected: Dims = x.shape().iter().enumerate().filter(|(a, _)| *a != axis).map(|(_, &n)| n).collect();
+    if target.shape() != expected.as_slice() {
+        return Err(Error::shape(
+            "nll_loss",
+            format!("targets of shape {} do not fit an input of shape {}; expected {}", show(target.shape()), show(x.shape()), show(&expected)),
+        ));
+    }
+    if !target.dtype().is_integral() {
+        return Err(Error::dtype("nll_loss", format!("targets must be integers, not {}; convert them with .long()", target.dtype())));
+    }
+    let target = convert::to(target, DType::I64)?;
+    let ignored = compare_number(Order::Equal, &target, Scalar::Int(ignore))?;
+    let zero = Value::Array(Array::zeros("nll_loss", Dims::new(), DType::I64)?);
+    let safe = index::positions("nll_loss", &select::choose_by(&ignored, &zero, &target)?, classes)?;
+    let mut unit = Dims::from_slice(safe.shape());
+    unit.insert(axis, 1);
+    let picked = reshape(&indexing::gather("nll_loss", x, axis, &reshape(&safe, &unit)?)?, safe.shape())?;
+    let each = match weight {
+        Some(w) => indexing::take_axis("nll_loss", w, 0, &safe)?,
+        None => picked.full_like(1.0)?,
+    };
+    let each = select::choose_by(&ignored, &each.full_like(0.0)?, &each)?;
+    let loss = Neg.of(&Scale::of(&each, &picked)?)?;
+    match reduction {
+        Reduction::Mean => {
+            let all = Axes::all(loss.rank());
+            Div::of(&sum(&loss, all, false, None)?, &sum(&each, all, false, None)?)
+        }
+        other => other.apply(&loss),
+    }
+}
+/// Cross entropy from scores: with class numbers, or with probabilities for every class.
+pub fn cross_entropy(x: &Value, target: &Value, weight: Option<&Value>, ignore: i64, reduction: Reduction, smoothing: f64) -> Result<Value> {
+    let axis = usize::from(x.rank() > 1);
+    if x.rank() == 0 {
+        return Err(Error::shape("cross_entropy", "the input needs a dimension of classes"));
+    }
+    let log_p = softmax(x, axis, true, None)?;
+    let classes = x.shape()[axis];
+    let spread = |t: &Value| -> Result<Value> {
+        let weighted = match weight {
+            Some(w) => {
+                let mut unit = Dims::from_elem(1, x.rank());
+                unit[axis] = classes;
+                Mul::of(&Mul::of(&log_p, t)?, &reshape(w, &unit)?)?
+            }
+            None => Mul::of(&log_p, t)?,
+        };
+        Neg.of(&sum(&weighted, Axes::one(axis), false, None)?)
+    };
+    if target.dtype().is_float() {
+        if target.shape() != x.shape() {
+            return Err(Error::shape("cross_entropy", format!("probabilities of shape {} do not fit an input of shape {}", show(target.shape()), show(x.shape()))));
+        }
+        let soft = Add::fixed(&times(target, 1.0 - smoothing)?, Fixed::Right(Scalar::Float(smoothing / classes as f64)))?;
+        let loss = spread(&soft)?;
+        let samples = (loss.len().max(1)) as f64;
+        return match reduction {
+            Reduction::Mean => Div::fixed(&sum(&loss, Axes::all(loss.rank()), false, None)?, Fixed::Right(Scalar::Float(samples))),
+            other => other.apply(&loss),
+        };
+    }
+    let hard = nll(&log_p, target, weight, ignore, reduction)?;
+    if smoothing == 0.0 {
+        return Ok(hard);
+    }
+    let ignored = compare_number(Order::Equal, target, Scalar::Int(ignore))?;
+    let uniform = spread(&log_p.full_like(1.0 / classes as f64)?)?;
+    let uniform = select::choose_by(&ignored, &uniform.full_like(0.0)?, &uniform)?;
+    let uniform = match reduction {
+        Reduction::Mean => {
+            let counted = match weight {
+                Some(w) => {
+                    let zero = Value::Array(Array::zeros("cross_entropy", Dims::new(), DType::I64)?);
+                    let safe = select::choose_by(&ignored, &zero, target)?;
+                    let each = indexing::take_axis("cross_entropy", w, 0, &safe)?;
+                    select::choose_by(&ignored, &each.full_like(0.0)?, &each)?
+                }
+                None => convert::to(&compare_number(Order::NotEqual, target, Scalar::Int(ignore))?, x.dtype())?,
+            };
+            Div::of(&sum(&uniform, Axes::all(uniform.rank()), false, None)?, &sum(&counted, Axes::all(counted.rank()), false, None)?)?
+        }
+        other => other.apply(&uniform)?,
+    };
+    Add::of(&times(&hard, 1.0 - smoothing)?, &times(&uniform, smoothing)?)
+}
+pub fn mse(x: &Value, target: &Value, reduction: Reduction) -> Result<Value> {
+    reduction.apply(&Square.of(&Sub::of(x, target)?)?)
+}
+pub fn l1(x: &Value, target: &Value, reduction: Reduction) -> Result<Value> {
+    reduction.apply(&Abs.of(&Sub::of(x, target)?)?)
+}
+/// Quadratic up to `delta`, linear beyond.
+pub fn huber(x: &Value, target: &Value, delta: f64, reduction: Reduction) -> Result<Value> {
+    let d = Abs.of(&Sub::of(x, target)?)?;
+    let near = times(&Square.of(&d)?, 0.5)?;
+    let far = times(&Sub::fixed(&d, Fixed::Right(Scalar::Float(0.5 * delta)))?, delta)?;
+    reduction.apply(&below(&d, delta, &near, &far)?)
+}
+/// x · Φ(x), or its tanh approximation (Hendrycks and Gimpel 2016).
+pub fn gelu(x: &Value, approximate: bool) -> Result<Value> {
+    if !approximate {
+        return Mul::of(x, &Ndtr.of(x)?);
+    }
+    let cubic = Mul::of(x, &Add::fixed(&times(&Square.of(x)?, 0.044715)?, Fixed::Right(Scalar::Float(1.0)))?)?;
+    let t = super::hyperbolic::Tanh.of(&times(&cubic, (2.0 / std::f64::consts::PI).sqrt())?)?;
+    times(&Mul::of(x, &Add::fixed(&t, Fixed::Right(Scalar::Float(1.0)))?)?, 0.5)
+}
+/// log(1 + exp(βx)) / β, linear beyond `threshold`.
+pub fn softplus(x: &Value, beta: f64, threshold: f64) -> Result<Value> {
+    let scaled = times(x, beta)?;
+    // max(s, 0) + log1p(exp(-|s|)) = -logsigmoid(-s), without overflow.
+    let smooth = times(&super::activation::LogSigmoid.of(&Neg.of(&scaled)?)?, -1.0 / beta)?;
+    below(&scaled, threshold, &smooth, x)
+}
+/// x where positive, else `slope · x`.
+pub fn leaky_relu(x: &Value, slope: f64) -> Result<Value> {
+    let positive = compare_number(Order::Greater, x, Scalar::Float(0.0))?;
+    select::choose_by(&positive, x, &times(x, slope)?)
+}
+/// scale · x where positive, else scale · alpha · (exp(x) - 1).
+pub fn elu(x: &Value, alpha: f64, scale: f64, input_scale: f64) -> Result<Value> {
+    let positive = compare_number(Order::Greater, x, Scalar::Float(0.0))?;
+    let zero = x.full_like(0.0)?;
+    // The exponential sees only what is not positive, so that it cannot overflow in the unused branch.
+    let negative = select::choose_by(&positive, &zero, x)?;
+    let low = times(&super::exponential::Expm1.of(&times(&negative, input_scale)?)?, alpha * scale)?;
+    select::choose_by(&positive, &times(x, scale)?, &low)
+}
+pub fn silu(x: &Value) -> Result<Value> {
+    Mul::of(x, &super::activation::Sigmoid.of(x)?)
+}
+/// Elements limited to [min, max]; outside, and nowhere on the bounds, the slope is 0.
+pub fn clamp(x: &Value, min: Option<&Value>, max: Option<&Value>) -> Result<Value> {
+    let mut y = x.clone();
+    for (bound, order) in [(min, Order::Less), (max, Order::Greater)] {
+        if let Some(bound) = bound {
+            let outside = super::compare::compare(order, &y, bound)?;
+            y = select::choose_by(&outside, bound, &y)?;
+        }
+    }
+    Ok(y)
+}
+/// Zero mean and unit variance over the last `shape.len()` dimensions, then weight and bias.
+pub fn layer_norm(x: &Value, shape: &[usize], weight: Option<&Value>, bias: Option<&Value>, epsilon: f64) -> Result<Value> {
+    let lead = x.rank().checked_sub(shape.len()).filter(|&l| &x.shape()[l..] == shape);
+    let Some(lead) = lead.filter(|_| !shape.is_empty()) else {
+        return Err(Error::shape("layer_norm", format!("normalized_shape {} is not the end of shape {}", show(shape), show(x.shape()))));
+    };
+    let axes = Axes(Axes::all(x.rank()).0 & !Axes::all(lead).0);
+    let centred = Sub::of(x, &reduce::mean(x, axes, true, None)?)?;
+    let variance = reduce::mean(&Square.of(&centred)?, axes, true, None)?;
+    let scale = Rsqrt.of(&Add::fixed(&variance, Fixed::Right(Scalar::Float(epsilon)))?)?;
+    let mut y = Mul::of(&centred, &scale)?;
+    if let Some(w) = weight {
+        y = Mul::of(&y, w)?;
+    }
+    if let Some(b) = bias {
+        y = Add::of(&y, b)?;
+    }
+    Ok(y)
+}
+/// Class numbers as vectors that are 1 at the class and 0 elsewhere.
+pub fn one_hot(x: &Value, classes: usize) -> Result<Value> {
+    let at = index::positions("one_hot", x, classes)?;
+    let mut unit = Dims::from_slice(x.shape());
+    unit.push(1);
+    let all = Value::Array(super::create::arange_i64(classes, 1)?);
+    convert::to(&super::compare::compare(Order::Equal, &reshape(&at, &unit)?, &all)?, DType::I64)
+}
+/// Rows of `weight` by number; the row `padding` receives no gradient.
+pub fn embedding(indices: &Value, weight: &Value, padding: Option<i64>) -> Result<Value> {
+    let y = indexing::take_axis("embedding", weight, 0, indices)?;
+    let Some(padding) = padding else { return Ok(y) };
+    let rows = weight.shape()[0] as i64;
+    let row = if padding < 0 { padding + rows } else { padding };
+    let mut unit = Dims::from_slice(indices.shape());
+    unit.push(1);
+    let padded = compare_number(Order::Equal, &reshape(indices, &unit)?, Scalar::Int(row))?;
+    select::choose_by(&padded, &y.detached(), &y)
+}
+/// log(1 + exp(-|x|)) + max(x, 0) - x·t: binary cross entropy from scores.
+pub fn bce_with_logits(x: &Value, t: &Value, weight: Option<&Value>, reduction: Reduction) -> Result<Value> {
+    let zero = x.full_like(0.0)?;
+    let tail = Log1p.of(&Exp.of(&Neg.of(&Abs.of(x)?)?)?)?;
+    let mut loss = Add::of(&Sub::of(&Maximum::of(x, &zero)?, &Mul::of(x, t)?)?, &tail)?;
+    if let Some(w) = weight {
+        loss = Mul::of(&loss, w)?;
+    }
+    reduction.apply(&loss)
+}

@@ -1,0 +1,102 @@
+//! Python protocols: printing, iteration, pickling, copying and DLPack.
+use super::{
+    convert::{check_device, from_numpy_array, to_numpy},
+    tensor::Tensor,
+};
+use crate::{error::Error, trace::Value};
+use pyo3::{
+    exceptions::{PyBufferError, PyTypeError},
+    prelude::*,
+    types::PyDict,
+};
+
+#[pymethods]
+impl Tensor {
+    fn __repr__(slf: Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        Ok(slf.py().import("rustgrad._repr")?.call_method1("tensor_repr", (&slf,))?.unbind())
+    }
+    fn __format__(slf: Bound<'_, Self>, spec: &str) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        if slf.get().value()?.rank() == 0 && !spec.is_empty() {
+            let number = slf.call_method0("item")?;
+            return Ok(py.import("builtins")?.call_method1("format", (number, spec))?.unbind());
+        }
+        Ok(slf.repr()?.into_any().unbind())
+    }
+    fn __iter__(slf: Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        if slf.get().value()?.rank() == 0 {
+            return Err(PyTypeError::new_err("iter: a 0-d tensor cannot be iterated over"));
+        }
+        Ok(slf.call_method0("unbind")?.try_iter()?.into_any().unbind())
+    }
+    fn __contains__(&self, item: super::tensor::Operand) -> PyResult<bool> {
+        let equal = crate::ops::compare::compare(crate::ops::compare::Order::Equal, &self.value()?, &item.value()?)?;
+        let all = crate::shape::Axes::all(equal.rank());
+        let any = crate::ops::reduce::truth(&equal, all, false, false)?;
+        Ok(any.numbers().ok_or_else(|| Error::graph("contains", "a batched tensor has no numbers of its own"))?.item()?.to_i64() != 0)
+    }
+    fn __reduce_ex__(slf: Bound<'_, Self>, protocol: i64) -> PyResult<Py<PyAny>> {
+        Ok(slf.py().import("rustgrad._pickle")?.call_method1("reduce", (&slf, protocol))?.unbind())
+    }
+    fn __deepcopy__(slf: Bound<'_, Self>, memo: &Bound<'_, PyDict>) -> PyResult<Py<PyAny>> {
+        let id = slf.as_ptr() as usize;
+        if let Some(done) = memo.get_item(id)? {
+            return Ok(done.unbind());
+        }
+        let copy = slf.py().import("rustgrad._pickle")?.call_method1("deepcopy", (&slf,))?;
+        memo.set_item(id, &copy)?;
+        Ok(copy.unbind())
+    }
+    fn __copy__(&self) -> PyResult<Tensor> {
+        Ok(self.value()?.into())
+    }
+    #[pyo3(signature = (*, stream=None, max_version=None, dl_device=None, copy=None))]
+    fn __dlpack__<'py>(
+        &self,
+        py: Python<'py>,
+        stream: Option<Bound<'py, PyAny>>,
+        max_version: Option<Bound<'py, PyAny>>,
+        dl_device: Option<Bound<'py, PyAny>>,
+        copy: Option<bool>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let value = self.value()?;
+        let Value::Array(array) = &value else {
+            return Err(PyBufferError::new_err("__dlpack__: the tensor requires a gradient or is being transformed; call detach() first"));
+        };
+        // NumPy makes the capsule: it follows every version of the protocol, and its array keeps the memory alive.
+        let options = PyDict::new(py);
+        if let Some(stream) = stream {
+            options.set_item("stream", stream)?;
+        }
+        let numpy = py.import("numpy")?;
+        let versioned = numpy.getattr("__version__")?.extract::<String>()?.starts_with('1');
+        if !versioned {
+            options.set_item("max_version", max_version)?;
+            options.set_item("dl_device", dl_device)?;
+            options.set_item("copy", copy)?;
+        }
+        to_numpy(py, array.clone())?.call_method("__dlpack__", (), Some(&options))
+    }
+    fn __dlpack_device__(&self) -> (i32, i32) {
+        (1, 0)
+    }
+    /// So that NumPy leaves operators with a tensor on the right to the tensor.
+    #[classattr]
+    #[allow(non_upper_case_globals)]
+    const __array_priority__: i32 = 1000;
+}
+/// from_dlpack(ext_tensor, *, device=None, copy=None)
+/// --
+///
+/// A tensor on the memory of any object that speaks DLPack.
+#[pyfunction]
+#[pyo3(signature = (ext_tensor, *, device=None, copy=None))]
+fn from_dlpack(ext_tensor: &Bound<'_, PyAny>, device: Option<&Bound<'_, PyAny>>, copy: Option<bool>) -> PyResult<Tensor> {
+    check_device(device)?;
+    let array = ext_tensor.py().import("numpy")?.call_method1("from_dlpack", (ext_tensor,))?;
+    let shared = from_numpy_array(&array)?;
+    Ok(Tensor::new(Value::Array(if copy == Some(true) { shared.copied("from_dlpack")? } else { shared })))
+}
+pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_function(wrap_pyfunction!(from_dlpack, m)?)
+}
