@@ -1,7 +1,7 @@
 //! What a derivative formula may be written over: plain numbers, or whole traced values.
 use crate::{
     dtype::Scalar,
-    error::{Error, Result},
+    error::Result,
     math::Real,
     op::Call,
     ops::{self, binary::Binary, compare::Order, Fixed},
@@ -193,7 +193,17 @@ impl Expr {
             (Expr::Of(Ok(a)), Expr::Constant(b)) => ops::compare::compare_number(order, a, Scalar::Float(*b)),
             (Expr::Constant(a), Expr::Of(Ok(b))) => ops::compare::compare_number(order.mirrored(), b, Scalar::Float(*a)),
             (Expr::Of(Err(e)), _) | (_, Expr::Of(Err(e))) => Err(e.clone()),
-            (Expr::Constant(_), Expr::Constant(_)) => Err(Error::graph("formula", "compares two constants")),
+            (Expr::Constant(a), Expr::Constant(b)) => {
+                let holds = match order {
+                    Order::Less => a < b,
+                    Order::LessEqual => a <= b,
+                    Order::Greater => a > b,
+                    Order::GreaterEqual => a >= b,
+                    Order::Equal => a == b,
+                    Order::NotEqual => a != b,
+                };
+                return Expr::Constant(if holds { 1.0 } else { 0.0 });
+            }
         };
         Expr::Of(value)
     }
@@ -210,8 +220,11 @@ impl Num for Expr {
         self.compare(Order::Equal, other)
     }
     fn select(mask: Expr, yes: Expr, no: Expr) -> Expr {
+        let mask = match mask {
+            Expr::Constant(holds) => return if holds != 0.0 { yes } else { no },
+            Expr::Of(mask) => mask,
+        };
         let choose = || -> Result<Value> {
-            let Expr::Of(mask) = mask else { return Err(Error::graph("formula", "selects by a constant")) };
             let mask = mask?;
             let like = [&yes, &no].into_iter().find_map(|e| match e {
                 Expr::Of(Ok(v)) => Some(v.clone()),

@@ -1,7 +1,31 @@
-//! temp
-use crate::array::{Strided, StridedMut};
-pub fn copy_strided<T: Copy>(x: Strided<T>, out: &mut [T]) { x.gather(0, out) }
-pub fn write_strided<T: Copy + Default>(x: Strided<T>, out: StridedMut<T>) {
-    let n = x.len(); let mut buf = vec![T::default(); n]; x.gather(0, &mut buf);
-    for (i, v) in buf.into_iter().enumerate() { let (mut r, mut at) = (i, out.offset as isize); for a in (0..out.shape.len()).rev() { at += (r % out.shape[a]) as isize * out.strides[a]; r /= out.shape[a]; } out.data[at as usize] = v; }
+//! Moving elements: strided copies, reading and writing by index. Indices are checked before; every result is the
+//! same for any number of threads.
+mod axis;
+mod copy;
+mod flat;
+mod layout;
+#[cfg(test)]
+mod tests;
+mod write;
+pub use axis::{gather_axis, index_add_axis, scatter_axis, take_axis};
+pub use copy::copy_strided;
+pub use flat::{nonzero, put_flat, take_flat, Position};
+pub use write::write_strided;
+
+use crate::error::{Error, Result};
+
+/// All indices lie in `0..size`; the error names the first that does not, and where it stands.
+pub fn check_indices(op: &'static str, indices: &[i64], size: usize) -> Result<()> {
+    // An index below zero is a huge number here. No early exit: the loop runs in vector registers.
+    let good = indices.iter().fold(true, |good, &i| good & ((i as u64) < size as u64));
+    if good {
+        return Ok(());
+    }
+    match indices.iter().enumerate().find(|(_, &i)| i as u64 >= size as u64) {
+        Some((position, value)) => Err(Error::index(
+            op,
+            format!("cannot use index {value} at position {position} (the dimension has size {size}); indices run from 0 to size - 1"),
+        )),
+        None => Ok(()),
+    }
 }

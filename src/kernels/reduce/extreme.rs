@@ -2,7 +2,7 @@
 use super::{
     fold::{line, Fold},
     folds::{Largest, Smallest},
-    number::Ordered,
+    number::{is_nan, Ordered},
     plan::Axes,
     EmptyReduction,
 };
@@ -20,13 +20,6 @@ const PIECE: usize = 1 << 15;
 /// Columns whose running extremes stay in the first-level cache.
 const TILE: usize = 512;
 
-#[inline(always)]
-fn is_nan<T: PartialOrd>(x: T) -> bool {
-    // Only NaN differs from itself.
-    #[allow(clippy::eq_op)]
-    let nan = x != x;
-    nan
-}
 /// Whether `a` takes the place of an earlier `b`.
 #[inline(always)]
 fn beats<T: Ordered>(a: T, b: T, largest: bool) -> bool {

@@ -49,3 +49,11 @@ macro_rules! floats { ($($t:ty)*) => { $(
     }
 )* } }
 floats! { f32 f64 }
+
+#[inline(always)]
+pub fn is_nan<T: Ordered>(x: T) -> bool {
+    // Only NaN differs from itself.
+    #[allow(clippy::eq_op)]
+    let nan = x != x;
+    nan
+}

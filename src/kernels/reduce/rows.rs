@@ -1,6 +1,6 @@
 //! Reductions whose neighbours in memory belong to one result: every result is a line.
 use super::{
-    fold::{block, join_parts, line, Fold, Tree, BLOCK},
+    fold::{join_parts, line, Fold, Tree, BLOCK},
     plan::{Axes, Plan},
 };
 use crate::kernels::{
@@ -72,11 +72,11 @@ fn strided<F: Fold>(
         let length = if direct { (row - i % row).min(BLOCK) } else { BLOCK }.min(range.end - i);
         if direct {
             let start = (at + axes.offset(i)) as usize;
-            tree.push(block(f, &data[start..start + length], with));
+            tree.push(f.block(&data[start..start + length], with));
         } else {
             let buffer = &mut buffer[..length];
             axes.view(data, at).gather(i, buffer);
-            tree.push(block(f, buffer, with));
+            tree.push(f.block(buffer, with));
         }
         i += length;
     }

@@ -1,0 +1,55 @@
+//! sigmoid, log_sigmoid, softplus, logaddexp: e^−|x| and log1p with their rounding errors kept.
+use super::{
+    bits::{clamp, divide, fast_two_sum, two_sum, Float, Pair},
+    exp::{exp_pair, scale},
+    log::ln_of_sum,
+};
+
+/// e^(x + tail) for x ≤ 0.
+#[inline(always)]
+fn decay<T: Float>(x: T, tail: T) -> Pair<T> {
+    let ((high, low), k) = exp_pair(clamp(x, T::EXP_RANGE.0, T::ZERO), tail);
+    (scale(high, k), scale(low, k))
+}
+/// ln(1 + e), for a pair between 0 and 1.
+#[inline(always)]
+fn log1p_pair<T: Float>((e, low): Pair<T>) -> Pair<T> {
+    let (sum, error) = fast_two_sum(T::ONE, e);
+    let (error, low) = fast_two_sum(error, low);
+    let y = ln_of_sum(sum, error, low);
+    let tiny = e < T::MIN_POSITIVE;
+    (T::select(tiny, e, y.0), T::select(tiny, low, y.1))
+}
+/// e^−|x| / (1 + e^−|x|) or 1 / (1 + e^−|x|): neither overflows, both are accurate.
+#[inline(always)]
+pub fn sigmoid<T: Float>(x: T) -> T {
+    let (e, low) = decay(-x.abs(), -T::ZERO);
+    let (sum, error) = fast_two_sum(T::ONE, e);
+    let negative = x < T::ZERO;
+    let above = (T::select(negative, e, T::ONE), T::select(negative, low, T::ZERO));
+    let (q, rest) = divide(above, (sum, error + low));
+    q + rest
+}
+#[inline(always)]
+pub fn softplus<T: Float>(x: T) -> T {
+    let (y, low) = log1p_pair(decay(-x.abs(), -T::ZERO));
+    let (high, error) = two_sum(x.max(T::ZERO), y);
+    T::select(x == T::INFINITY, x, high + (error + low))
+}
+#[inline(always)]
+pub fn log_sigmoid<T: Float>(x: T) -> T {
+    -softplus(-x)
+}
+#[inline(always)]
+pub fn logaddexp<T: Float>(x: T, y: T) -> T {
+    let larger = T::select(x > y, x, y);
+    let smaller = T::select(x > y, y, x);
+    let (gap, error) = two_sum(smaller, -larger);
+    // Far apart, or at infinity, the smaller one does not matter and the error may be NaN.
+    let error = T::select(gap > T::EXP_RANGE.0, error, T::ZERO);
+    let (z, low) = log1p_pair(decay(gap, error));
+    let (high, error) = two_sum(larger, z);
+    let sum = high + (error + low);
+    let sum = T::select(larger.abs() == T::INFINITY, larger, sum);
+    T::select((x != x) | (y != y), x + y, sum)
+}

@@ -1,0 +1,99 @@
+"""Every public function has a docstring, and every example in one runs and prints what it says."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import rustgrad as rg
+
+# Modules that exist for the machine, not for readers.
+HIDDEN = ("rustgrad._",)
+# Python's own protocol methods: their meaning is in Python's manual.
+PYTHONS = {name for base in (object, type) for name in dir(base)}
+
+
+def modules() -> Iterator[types.ModuleType]:
+    yield rg
+    for info in pkgutil.walk_packages(rg.__path__, "rustgrad."):
+        if not info.name.startswith(HIDDEN):
+            yield importlib.import_module(info.name)
+
+
+def public(owner: Any) -> Iterator[str]:
+    names = getattr(owner, "__all__", None) or [n for n in dir(owner) if not n.startswith("_")]
+    yield from sorted(set(names))
+
+
+def documented() -> Iterator[tuple[str, Any]]:
+    """Every public function and class, and the methods and properties of the classes, each once."""
+    seen: set[int] = set()
+    for module in modules():
+        for name in public(module):
+            thing = getattr(module, name)
+            if isinstance(thing, types.ModuleType) or not callable(thing) or isinstance(thing, rg.dtype) or id(thing) in seen:
+                continue
+            if not (getattr(thing, "__module__", None) or "rustgrad").startswith("rustgrad"):
+                continue
+            seen.add(id(thing))
+            yield f"{module.__name__}.{name}", thing
+            if inspect.isclass(thing):
+                inherited = {n for base in thing.__mro__[1:] if not base.__module__.startswith("rustgrad") for n in dir(base)}
+                for method in sorted(n for n in vars(thing) if not n.startswith("_") and n not in inherited):
+                    yield f"{module.__name__}.{name}.{method}", inspect.getattr_static(thing, method)
+
+
+THINGS = list(documented())
+
+
+def text(thing: Any) -> str:
+    return inspect.cleandoc(getattr(thing, "__doc__", None) or "")
+
+
+def test_there_is_something_to_document():
+    names = {name for name, _ in THINGS}
+    assert {"rustgrad.sin", "rustgrad.Tensor", "rustgrad.Tensor.backward", "rustgrad.func.jvp"} <= names
+    assert len(names) > 150
+
+
+@pytest.mark.parametrize("name, thing", THINGS, ids=[name for name, _ in THINGS])
+def test_docstring(name, thing):
+    """One sentence first; then everything in it that looks like a session works."""
+    doc = text(thing)
+    # PyO3 puts the signature before the text when it cannot express it otherwise.
+    sentence = doc.split("\n--\n")[-1].strip()
+    assert sentence, f"{name} has no docstring"
+    assert sentence[0].isupper() or sentence[0] in "`\"'" or not sentence[0].isalpha(), f"{name}: {sentence[:60]!r}"
+    examples = doctest.DocTestParser().get_examples(doc)
+    if not examples:
+        return
+    test = doctest.DocTest(examples, {"rg": rg}, name, None, 0, doc)
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
+    output: list[str] = []
+    failed, _ = doctest.DocTestRunner(optionflags=flags, verbose=False).run(test, out=output.append)
+    assert not failed, "".join(output)
+
+
+FUNCTIONS = [(n, t) for n, t in THINGS if n.count(".") <= 2 and not inspect.isclass(t) and n.startswith(("rustgrad.", "rustgrad.func."))]
+
+
+@pytest.mark.parametrize("name, thing", FUNCTIONS, ids=[name for name, _ in FUNCTIONS])
+def test_public_functions_show_an_example(name, thing):
+    assert ">>> " in text(thing), f"{name} has no example"
+
+
+def test_all_lists_what_there_is():
+    for module in modules():
+        for name in getattr(module, "__all__", ()):
+            assert hasattr(module, name), f"{module.__name__}.__all__ names {name}, which does not exist"
+
+
+def test_modules_say_what_they_are():
+    for module in modules():
+        assert text(module), f"{module.__name__} has no docstring"

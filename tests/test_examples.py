@@ -1,0 +1,64 @@
+"""The examples run from start to end, in small settings where their command line offers them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+# What an example may offer to make it small, tried in this order against its --help.
+SMALL = {"--epochs": "2", "--steps": "50", "--iterations": "50"}
+
+
+def options(example: Path, folder: Path) -> list[str]:
+    """Flags that make the example small and keep its files in a scratch folder."""
+    if "argparse" not in example.read_text(encoding="utf-8"):
+        return []
+    usage = run(example, "--help", folder=folder).stdout
+    chosen: list[str] = []
+    for flag, value in SMALL.items():
+        if re.search(rf"{flag}\b", usage):
+            chosen += [flag, value]
+    for flag in ("--output", "--out", "--output-dir"):
+        if re.search(rf"{flag}(?![\w-])", usage):
+            chosen += [flag, str(folder)]
+            break
+    return chosen
+
+
+def run(example: Path, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "MPLBACKEND": "Agg", "PYTHONIOENCODING": "utf-8"}
+    command = [sys.executable, str(example), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment, cwd=folder)
+    assert done.returncode == 0, f"{example.name} {arguments}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def test_the_examples_are_there():
+    assert {"digits.py", "autograd.py"} <= {example.name for example in EXAMPLES}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda p: p.name)
+def test_example_runs(example, tmp_path):
+    done = run(example, *options(example, tmp_path), folder=tmp_path)
+    assert done.stdout.strip(), "an example says something"
+    assert "nan" not in done.stdout.lower().split(), "an example prints numbers that are numbers"
+
+
+def test_the_classic_example_prints_its_gradients(tmp_path):
+    out = run(ROOT / "examples" / "autograd.py", folder=tmp_path).stdout
+    assert re.search(r"\b3\.?0*\b", out) and re.search(r"\b8\.?0*\b", out)
+
+
+def test_digits_reach_the_promised_accuracy(tmp_path):
+    example = ROOT / "examples" / "digits.py"
+    arguments = [a for a in options(example, tmp_path) if a not in SMALL and a not in SMALL.values()]
+    out = run(example, *arguments, folder=tmp_path).stdout
+    found = [float(p) for p in re.findall(r"(\d+(?:\.\d+)?)\s*%", out)]
+    assert found and found[-1] >= 97.0, out
