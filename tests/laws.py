@@ -122,12 +122,15 @@ def check_second(f: Function, xs: list[np.ndarray], rng: np.random.Generator, mo
         return modes.pull(f, list(x), g)
 
     wanted = differences(lambda z: numbers(modes.reverse(f, tensors(z), g)), xs, ts)
-    check = lambda found, what: close(numbers(found), wanted, 1e-5, 2e-6, what)  # noqa: E731
+    check = lambda found, what: close(numbers(found), wanted, 1e-5, 2e-6, what)
     check(modes.forward(gradient, tensors(xs), t), "forward over reverse")
     check(modes.pull(gradient, tensors(xs), t), "reverse over reverse")
     # Contracted with g, the jvp is a number whose gradient is the same product.
     check(modes.pull(lambda *x: modes.forward(f, list(x), t), tensors(xs), g), "reverse over forward")
-    check(modes.reverse(lambda *x: modes.forward(f, list(x), t), tensors(xs), g, unused=True), "recorded reverse over forward")
+    check(
+        modes.reverse(lambda *x: modes.forward(f, list(x), t), tensors(xs), g, unused=True),
+        "recorded reverse over forward",
+    )
     twice = modes.reverse(lambda *x: modes.reverse(f, list(x), g, create_graph=True), tensors(xs), t, unused=True)
     check(twice, "create_graph")
     two = modes.forward(lambda *x: modes.forward(f, list(x), t), tensors(xs), t)
@@ -148,7 +151,9 @@ def check_vmap(f: Function, xs: list[np.ndarray], modes: Modes = MODES) -> None:
     wanted = [np.stack(parts) for parts in zip(*each, strict=True)]
     close(numbers(modes.vmap(f)(*tensors(stacked))), wanted, 1e-10, 1e-11, "vmap against loop")
     for chosen in range(len(xs)):
-        given = [np.moveaxis(s, 0, -1).copy() if i == chosen else x for i, (s, x) in enumerate(zip(stacked, xs, strict=True))]
+        given = [
+            np.moveaxis(s, 0, -1).copy() if i == chosen else x for i, (s, x) in enumerate(zip(stacked, xs, strict=True))
+        ]
         in_dims = tuple(-1 if i == chosen else None for i in range(len(xs)))
         each = [numbers(f(*tensors([stacked[i][k] if i == chosen else x for i, x in enumerate(xs)]))) for k in range(3)]
         wanted = [np.stack(parts) for parts in zip(*each, strict=True)]
@@ -160,7 +165,9 @@ def check_vmap_derivatives(f: Function, xs: list[np.ndarray], rng: np.random.Gen
     """Batched derivatives equal a loop over them, whichever of the two transforms is outside."""
     stacked = batches(xs)
     ts = directions(rng, stacked)
-    per_item = [numbers(modes.forward(f, tensors([s[k] for s in stacked]), tensors([t[k] for t in ts]))) for k in range(3)]
+    per_item = [
+        numbers(modes.forward(f, tensors([s[k] for s in stacked]), tensors([t[k] for t in ts]))) for k in range(3)
+    ]
     wanted = [np.stack(parts) for parts in zip(*per_item, strict=True)]
     n = len(xs)
     inside = modes.vmap(lambda *a: modes.forward(f, list(a[:n]), list(a[n:])))(*tensors(stacked), *tensors(ts))
@@ -168,7 +175,9 @@ def check_vmap_derivatives(f: Function, xs: list[np.ndarray], rng: np.random.Gen
     outside = modes.forward(modes.vmap(f), tensors(stacked), tensors(ts))
     close(numbers(outside), wanted, 1e-10, 1e-11, "jvp over vmap against loop")
     gs = directions(rng, wanted)
-    per_item = [numbers(modes.reverse(f, tensors([s[k] for s in stacked]), tensors([g[k] for g in gs]))) for k in range(3)]
+    per_item = [
+        numbers(modes.reverse(f, tensors([s[k] for s in stacked]), tensors([g[k] for g in gs]))) for k in range(3)
+    ]
     wanted = [np.stack(parts) for parts in zip(*per_item, strict=True)]
     inside = modes.vmap(lambda *a: modes.pull(f, list(a[:n]), list(a[n:])))(*tensors(stacked), *tensors(gs))
     close(numbers(inside), wanted, 1e-10, 1e-11, "vmap over vjp against loop")
@@ -177,7 +186,12 @@ def check_vmap_derivatives(f: Function, xs: list[np.ndarray], rng: np.random.Gen
 
 
 def check_single(
-    double: Function, single: Function, xs: list[np.ndarray], rng: np.random.Generator, differentiable: bool, wider: float
+    double: Function,
+    single: Function,
+    xs: list[np.ndarray],
+    rng: np.random.Generator,
+    differentiable: bool,
+    wider: float,
 ) -> None:
     """float32 results and gradients are float32 and near the float64 ones."""
     rounded = [x.astype(np.float32).astype(np.float64) if x.dtype.kind == "f" else x for x in xs]
@@ -223,7 +237,14 @@ def check_layouts(f: Function, xs: list[np.ndarray], rng: np.random.Generator, d
 
 
 def _compare_layout(
-    f: Function, xs: list[np.ndarray], chosen: int, x: np.ndarray, tensor: Any, rng: Any, differentiable: bool, name: str
+    f: Function,
+    xs: list[np.ndarray],
+    chosen: int,
+    x: np.ndarray,
+    tensor: Any,
+    rng: Any,
+    differentiable: bool,
+    name: str,
 ) -> None:
     inputs = tensors(xs)
     inputs[chosen] = tensor

@@ -152,7 +152,9 @@ def index_add(x: np.ndarray, dim: int, index: np.ndarray, source: np.ndarray, *,
     return y
 
 
-def index_put(x: np.ndarray, indices: tuple[np.ndarray, ...], values: np.ndarray, accumulate: bool = False) -> np.ndarray:
+def index_put(
+    x: np.ndarray, indices: tuple[np.ndarray, ...], values: np.ndarray, accumulate: bool = False
+) -> np.ndarray:
     y = x.copy()
     if accumulate:
         np.add.at(y, tuple(indices), values)

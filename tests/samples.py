@@ -1,5 +1,6 @@
 """The op table: for every operator one line of sample calls and the NumPy expression it must equal."""
 
+# ruff: noqa: E501 (the rows of tables stay rows)
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from sampling import (
 )
 from scipy import special
 
+# fmt: off
 OPS: list[Op] = []
 
 

@@ -37,14 +37,21 @@ def documented() -> Iterator[tuple[str, Any]]:
     for module in modules():
         for name in public(module):
             thing = getattr(module, name)
-            if isinstance(thing, types.ModuleType) or not callable(thing) or isinstance(thing, rg.dtype) or id(thing) in seen:
+            if (
+                isinstance(thing, types.ModuleType)
+                or not callable(thing)
+                or isinstance(thing, rg.dtype)
+                or id(thing) in seen
+            ):
                 continue
             if not (getattr(thing, "__module__", None) or "rustgrad").startswith("rustgrad"):
                 continue
             seen.add(id(thing))
             yield f"{module.__name__}.{name}", thing
             if inspect.isclass(thing):
-                inherited = {n for base in thing.__mro__[1:] if not base.__module__.startswith("rustgrad") for n in dir(base)}
+                inherited = {
+                    n for base in thing.__mro__[1:] if not base.__module__.startswith("rustgrad") for n in dir(base)
+                }
                 for method in sorted(n for n in vars(thing) if not n.startswith("_") and n not in inherited):
                     yield f"{module.__name__}.{name}.{method}", inspect.getattr_static(thing, method)
 
@@ -80,7 +87,11 @@ def test_docstring(name, thing):
     assert not failed, "".join(output)
 
 
-FUNCTIONS = [(n, t) for n, t in THINGS if n.count(".") <= 2 and not inspect.isclass(t) and n.startswith(("rustgrad.", "rustgrad.func."))]
+FUNCTIONS = [
+    (n, t)
+    for n, t in THINGS
+    if n.count(".") <= 2 and not inspect.isclass(t) and n.startswith(("rustgrad.", "rustgrad.func."))
+]
 
 
 @pytest.mark.parametrize("name, thing", FUNCTIONS, ids=[name for name, _ in FUNCTIONS])

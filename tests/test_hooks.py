@@ -104,7 +104,7 @@ def test_a_hook_after_accumulation():
     handle.remove()
     x.backward()
     assert len(seen) == 2
-    with pytest.raises(RuntimeError, match="(?i)leaf"):
+    with pytest.raises(RuntimeError, match=r"(?i)leaf"):
         (x * 2).register_post_accumulate_grad_hook(lambda t: None)
 
 
@@ -155,7 +155,9 @@ def test_hooks_of_nodes():
     x = leaf(2.0)
     y = x * 3
     seen = []
-    handle = y.grad_fn.register_hook(lambda grad_inputs, grad_outputs: seen.append((len(grad_inputs), grad_outputs[0].item())))
+    handle = y.grad_fn.register_hook(
+        lambda grad_inputs, grad_outputs: seen.append((len(grad_inputs), grad_outputs[0].item()))
+    )
     y.backward()
     assert len(seen) == 1 and seen[0][1] == 1.0
     handle.remove()

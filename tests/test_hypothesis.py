@@ -1,5 +1,6 @@
 """Shapes, strides, dtypes and dimensions that nobody thought of, compared with NumPy; type promotion with PyTorch's table."""
 
+# ruff: noqa: E501 (the rows of tables stay rows)
 from __future__ import annotations
 
 from typing import Any
@@ -136,7 +137,10 @@ def test_any_layout_has_the_same_numbers(a):
     same(x.sum(), a.sum())
 
 
-@given(hnp.mutually_broadcastable_shapes(num_shapes=3, max_dims=4, max_side=3, min_side=0), st.sampled_from(["add", "mul", "sub", "maximum"]))
+@given(
+    hnp.mutually_broadcastable_shapes(num_shapes=3, max_dims=4, max_side=3, min_side=0),
+    st.sampled_from(["add", "mul", "sub", "maximum"]),
+)
 def test_broadcasting(shapes, name):
     a, b, c = (numbered(s) for s in shapes.input_shapes)
     xs = [rg.from_numpy(v).requires_grad_() for v in (a, b, c)]
@@ -162,12 +166,24 @@ def test_broadcasting_refuses_what_numpy_refuses(s, t):
         assert tuple(rg.broadcast_shapes(s, t)) == wanted
 
 
-REDUCTIONS = {"sum": np.sum, "mean": np.mean, "prod": np.prod, "amax": np.max, "amin": np.min, "all": np.all, "any": np.any}
+REDUCTIONS = {
+    "sum": np.sum,
+    "mean": np.mean,
+    "prod": np.prod,
+    "amax": np.max,
+    "amin": np.min,
+    "all": np.all,
+    "any": np.any,
+}
 
 
 @given(strided(), st.sampled_from(list(REDUCTIONS)), st.booleans(), st.data())
 def test_reductions(a, name, keepdim, data):
-    dims = data.draw(st.lists(st.integers(-a.ndim, a.ndim - 1), min_size=1, unique_by=lambda d: d % a.ndim)) if a.ndim else []
+    dims = (
+        data.draw(st.lists(st.integers(-a.ndim, a.ndim - 1), min_size=1, unique_by=lambda d: d % a.ndim))
+        if a.ndim
+        else []
+    )
     if name == "prod":
         dims = dims[:1]
     reduced = a.size if not dims else int(np.prod([a.shape[d] for d in dims]))
@@ -208,7 +224,10 @@ def test_shape_operations(a, data):
     same(rg.stack([x, x + 1], dim=at), np.stack([a, a + 1], axis=at))
     if a.ndim:
         dim = data.draw(st.integers(-a.ndim, a.ndim - 1))
-        same(rg.cat([x, x[:0] if dim % a.ndim == 0 else x, x], dim=dim), np.concatenate([a, a[:0] if dim % a.ndim == 0 else a, a], axis=dim))
+        same(
+            rg.cat([x, x[:0] if dim % a.ndim == 0 else x, x], dim=dim),
+            np.concatenate([a, a[:0] if dim % a.ndim == 0 else a, a], axis=dim),
+        )
         same(x.flip(dim), np.flip(a, dim))
         shift = data.draw(small)
         same(x.roll(shift, dim), np.roll(a, shift, dim))
@@ -288,7 +307,9 @@ def test_writing_by_index(a, number, data):
     index = data.draw(indices(a.shape))
     shape = a[index].shape
     # Writing several values to one place leaves either of them: write equal ones there.
-    value = 50.0 if number or any(isinstance(i, np.ndarray) and i.dtype != bool for i in index) else numbered(shape) + 50.0
+    value = (
+        50.0 if number or any(isinstance(i, np.ndarray) and i.dtype != bool for i in index) else numbered(shape) + 50.0
+    )
     wanted = a.copy()
     wanted[index] = value
     x = rg.from_numpy(a.copy())

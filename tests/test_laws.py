@@ -30,8 +30,6 @@ def told(case: Case) -> Iterator[None]:
         raise
 
 
-
-
 def each(op: Op, law: Callable[[Case], None]) -> None:
     for case in op.cases():
         with told(case):

@@ -55,12 +55,12 @@ def test_ten_million_operations_are_recorded_swept_and_dropped():
         x = rg.tensor(1.0, dtype=rg.float64, requires_grad=True)
         before = resident()
         y = x
-        for _ in range(300_000):
+        for _ in range(10_000_000):
             y = y + x
-        per_op = (resident() - before) / 300_000
+        per_op = (resident() - before) / 10_000_000
         assert per_op < 200, per_op
         y.backward()
-        assert x.grad.item() == 300_001.0
+        assert x.grad.item() == 10_000_001.0
         del y
         gc.collect()
         assert (x * 2).requires_grad
@@ -70,19 +70,23 @@ def test_ten_million_operations_are_recorded_swept_and_dropped():
 
 
 def test_ten_million_operations_are_dropped_without_a_sweep():
-    assert run("""
+    assert (
+        run("""
         x = rg.tensor(1.0, requires_grad=True)
         y = x
-        for _ in range(300_000):
+        for _ in range(10_000_000):
             y = y * 1.0
         del y
         gc.collect()
         print((x + 1).item())
-    """).strip() == "2.0"
+    """).strip()
+        == "2.0"
+    )
 
 
 def test_a_second_derivative_of_a_long_chain():
-    assert run("""
+    assert (
+        run("""
         x = rg.tensor(1.0, dtype=rg.float64, requires_grad=True)
         y = x
         for _ in range(200_000):
@@ -91,23 +95,28 @@ def test_a_second_derivative_of_a_long_chain():
         (h,) = rg.autograd.grad(g, x)
         assert h.isfinite().item()
         print("done")
-    """).strip() == "done"
+    """).strip()
+        == "done"
+    )
 
 
 def test_a_long_chain_of_views_and_writes():
-    assert run("""
+    assert (
+        run("""
         x = rg.ones(4, dtype=rg.float64, requires_grad=True)
         y = x * 1
-        for k in range(5_000):
+        for k in range(100_000):
             y[k % 4].add_(x[k % 4])
         y.sum().backward()
         assert x.grad.tolist() == [25_001.0] * 4
         v = x.detach()
-        for _ in range(30_000):
+        for _ in range(1_000_000):
             v = v.view(4)
         del v
         print("done")
-    """).strip() == "done"
+    """).strip()
+        == "done"
+    )
 
 
 LOOPS = {
@@ -119,15 +128,15 @@ LOOPS = {
             with rg.no_grad():
                 w.sub_(w.grad * 0.01)
             w.grad = None
-        steady(step, 30_000)
+        steady(step, 1_000_000)
     """,
     "recording without a sweep": """
         w = rg.ones(8, requires_grad=True)
-        steady(lambda: (w * 2).sin().sum(), 30_000)
+        steady(lambda: (w * 2).sin().sum(), 1_000_000)
     """,
     "values only": """
         w = rg.ones(8)
-        steady(lambda: (w * 2).sin().sum(), 30_000)
+        steady(lambda: (w * 2).sin().sum(), 1_000_000)
     """,
     "a state carried along, cut by detach": """
         w = rg.tensor(0.5, requires_grad=True)
@@ -137,7 +146,7 @@ LOOPS = {
             state[0].backward()
             w.grad = None
             state[0] = state[0].detach()
-        steady(step, 30_000)
+        steady(step, 1_000_000)
     """,
     "a state written in place": """
         w = rg.tensor(0.5)
@@ -145,15 +154,15 @@ LOOPS = {
         def step():
             state.mul_(w).add_(1.0)
             state[0] = 0.0
-        steady(step, 30_000)
+        steady(step, 1_000_000)
     """,
     "accumulation": """
         w = rg.ones(4, requires_grad=True)
-        steady(lambda: (w * 3).sum().backward(), 30_000)
+        steady(lambda: (w * 3).sum().backward(), 1_000_000)
     """,
     "forward mode": """
         x, t = rg.ones(4), rg.ones(4)
-        steady(lambda: rg.func.jvp(lambda z: (z.sin() * z).sum(), (x,), (t,)), 5_000)
+        steady(lambda: rg.func.jvp(lambda z: (z.sin() * z).sum(), (x,), (t,)), 100_000)
     """,
     "dual levels": """
         from rustgrad.autograd import forward_ad as fwd
@@ -162,12 +171,15 @@ LOOPS = {
             with fwd.dual_level():
                 y = fwd.make_dual(x, t) * 2
                 fwd.unpack_dual(y)
-        steady(step, 5_000)
+        steady(step, 100_000)
     """,
     "nested transforms": """
         x, t = rg.ones(4), rg.ones(4)
         f = lambda z: (z.sin() * z).sum()
-        steady(lambda: (rg.func.jvp(rg.func.grad(f), (x,), (t,)), rg.func.grad(lambda z: rg.func.jvp(f, (z,), (t,))[1])(x)), 30_000)
+        def step():
+            rg.func.jvp(rg.func.grad(f), (x,), (t,))
+            rg.func.grad(lambda z: rg.func.jvp(f, (z,), (t,))[1])(x)
+        steady(step, 30_000)
     """,
     "failing transforms": """
         x, t = rg.ones(4), rg.ones(4)
@@ -179,14 +191,14 @@ LOOPS = {
                 rg.func.jvp(fail, (x,), (t,))
             except KeyError:
                 pass
-        steady(step, 5_000)
+        steady(step, 100_000)
     """,
     "created graphs": """
         x = rg.ones(4, requires_grad=True)
         def step():
             (g,) = rg.autograd.grad((x.sin() * x).sum(), x, create_graph=True)
             rg.autograd.grad(g.sum(), x)
-        steady(step, 5_000)
+        steady(step, 100_000)
     """,
     "failing sweeps": """
         x = rg.ones(4, requires_grad=True)
@@ -197,7 +209,7 @@ LOOPS = {
                 y.sum().backward()
             except RuntimeError:
                 pass
-        steady(step, 5_000)
+        steady(step, 100_000)
     """,
     "hooks in cycles": """
         x = rg.ones(4, requires_grad=True)
@@ -208,7 +220,7 @@ LOOPS = {
             y.register_hook(lambda g, y=y: None)
             y.sum().backward()
             x.grad = None
-        steady(step, 5_000)
+        steady(step, 100_000)
     """,
     "hooks and handles": """
         x = rg.ones(4, requires_grad=True)
@@ -217,17 +229,17 @@ LOOPS = {
             (x * 2).sum().backward()
             x.grad = None
             handle.remove()
-        steady(step, 5_000)
+        steady(step, 100_000)
     """,
     "numpy and back": """
         import numpy as np
         a = np.ones(1000)
-        steady(lambda: rg.from_dlpack(np.from_dlpack(rg.from_numpy(a) + 1)).numpy().sum(), 5_000)
+        steady(lambda: rg.from_dlpack(np.from_dlpack(rg.from_numpy(a) + 1)).numpy().sum(), 100_000)
     """,
     "pickles": """
         import pickle
         x = rg.ones(100)
-        steady(lambda: pickle.loads(pickle.dumps(x, 5)), 5_000)
+        steady(lambda: pickle.loads(pickle.dumps(x, 5)), 100_000)
     """,
     "errors": """
         x, y = rg.ones(2), rg.ones(3)
@@ -236,7 +248,7 @@ LOOPS = {
                 x + y
             except (ValueError, RuntimeError):
                 pass
-        steady(step, 5_000)
+        steady(step, 100_000)
     """,
     "views kept and dropped": """
         base = [rg.ones(16, requires_grad=True) * 1]
@@ -244,7 +256,7 @@ LOOPS = {
             view = base[0].view(4, 4)[1:, ::2]
             view.mul_(1.0)
             base[0] = base[0].detach()
-        steady(step, 5_000)
+        steady(step, 100_000)
     """,
     "sizes that never repeat": """
         n = [0]
@@ -278,19 +290,22 @@ def test_saved_tensors_go_as_the_sweep_passes():
         after = resident()
         for _ in range(10):
             assert once() < 400 * 2**20
-        assert resident() - after < 64 * 2**20
+        assert resident() - after < 200 * 2**20
     """)
 
 
 def test_a_graph_dies_in_another_thread():
-    assert run("""
+    assert (
+        run("""
         import threading
         x = rg.ones((), requires_grad=True)
         box = [x]
-        for _ in range(30_000):
+        for _ in range(1_000_000):
             box[0] = box[0] * 1.0
         thread = threading.Thread(target=box.clear)
         thread.start()
         thread.join()
         print((x * 2).item())
-    """).strip() == "2.0"
+    """).strip()
+        == "2.0"
+    )

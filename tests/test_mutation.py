@@ -114,7 +114,7 @@ def test_a_gradient_of_another_shape():
 
 
 def test_a_batch_rule_that_is_missing():
-    softmax = lambda x: (rg.softmax(x, dim=0),)  # noqa: E731
+    softmax = lambda x: (rg.softmax(x, dim=0),)
     caught(laws.check_vmap, softmax, X, replace(laws.MODES, vmap=lambda f, in_dims=0: f))
     caught(laws.check_vmap_derivatives, softmax, X, rng(), replace(laws.MODES, vmap=lambda f, in_dims=0: f))
 
@@ -123,7 +123,12 @@ def test_a_batch_rule_with_a_wrong_dimension():
     def vmap(f: Any, in_dims: Any = 0) -> Any:
         return rg.func.vmap(f, in_dims=in_dims if in_dims == 0 else tuple(d if d is None else 0 for d in in_dims))
 
-    caught(laws.check_vmap, lambda x: (x.sum(dim=0),), [np.ones((3, 3)) * [[1.0], [2.0], [3.0]]], replace(laws.MODES, vmap=vmap))
+    caught(
+        laws.check_vmap,
+        lambda x: (x.sum(dim=0),),
+        [np.ones((3, 3)) * [[1.0], [2.0], [3.0]]],
+        replace(laws.MODES, vmap=vmap),
+    )
 
 
 @pytest.mark.parametrize("error", [1.001, -1.0])

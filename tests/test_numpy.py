@@ -1,5 +1,6 @@
 """Sharing memory with NumPy and others: no copies, writes seen on both sides, owners kept alive, read-only respected."""
 
+# ruff: noqa: E501 (the rows of tables stay rows)
 from __future__ import annotations
 
 import gc
@@ -39,7 +40,9 @@ def test_strided_arrays_come_without_a_copy(view):
         np.testing.assert_array_equal(x.numpy(), v)
 
 
-@pytest.mark.parametrize("view", [lambda x: x.t(), lambda x: x[::2], lambda x: x[:, -1], lambda x: x.expand(2, 3, 4), lambda x: x[1, 1]])
+@pytest.mark.parametrize(
+    "view", [lambda x: x.t(), lambda x: x[::2], lambda x: x[:, -1], lambda x: x.expand(2, 3, 4), lambda x: x[1, 1]]
+)
 def test_strided_tensors_go_without_a_copy(view):
     x = rg.arange(12).reshape(3, 4)
     y = view(x)
@@ -100,8 +103,13 @@ def test_read_only_arrays_are_not_written():
     a.flags.writeable = False
     x = rg.from_numpy(a)
     assert (x + 1).tolist() == [2.0] * 3
-    for write in (lambda: x.add_(1), lambda: x.__setitem__(0, 5.0), lambda: x[1:].zero_(), lambda: x.view(3, 1).fill_(2.0)):
-        with pytest.raises((ValueError, RuntimeError), match="(?i)read-only|readonly|not writable|not writeable"):
+    for write in (
+        lambda: x.add_(1),
+        lambda: x.__setitem__(0, 5.0),
+        lambda: x[1:].zero_(),
+        lambda: x.view(3, 1).fill_(2.0),
+    ):
+        with pytest.raises((ValueError, RuntimeError), match=r"(?i)read-only|readonly|not writable|not writeable"):
             write()
     assert a.tolist() == [1.0] * 3
     assert not x.numpy().flags.writeable

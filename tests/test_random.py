@@ -1,5 +1,6 @@
 """Random numbers: reproducible from a seed, the same for any number of threads, and distributed as promised."""
 
+# ruff: noqa: E501 (the rows of tables stay rows)
 from __future__ import annotations
 
 import copy

@@ -1,14 +1,14 @@
 //! sigmoid, log_sigmoid, softplus, logaddexp: e^−|x| and log1p with their rounding errors kept.
 use super::{
     bits::{clamp, divide, fast_two_sum, two_sum, Float, Pair},
-    exp::{exp_pair, scale},
+    exp::{exp_of_sum, exp_pair, scale},
     log::ln_of_sum,
 };
 
-/// e^(x + tail) for x ≤ 0.
+/// eˣ for x ≤ 0.
 #[inline(always)]
-fn decay<T: Float>(x: T, tail: T) -> Pair<T> {
-    let ((high, low), k) = exp_pair(clamp(x, T::EXP_RANGE.0, T::ZERO), tail);
+fn decay<T: Float>(x: T) -> Pair<T> {
+    let ((high, low), k) = exp_pair(clamp(x, T::EXP_RANGE.0, T::ZERO));
     (scale(high, k), scale(low, k))
 }
 /// ln(1 + e), for a pair between 0 and 1.
@@ -23,7 +23,7 @@ fn log1p_pair<T: Float>((e, low): Pair<T>) -> Pair<T> {
 /// e^−|x| / (1 + e^−|x|) or 1 / (1 + e^−|x|): neither overflows, both are accurate.
 #[inline(always)]
 pub fn sigmoid<T: Float>(x: T) -> T {
-    let (e, low) = decay(-x.abs(), -T::ZERO);
+    let (e, low) = decay(-x.abs());
     let (sum, error) = fast_two_sum(T::ONE, e);
     let negative = x < T::ZERO;
     let above = (T::select(negative, e, T::ONE), T::select(negative, low, T::ZERO));
@@ -32,7 +32,7 @@ pub fn sigmoid<T: Float>(x: T) -> T {
 }
 #[inline(always)]
 pub fn softplus<T: Float>(x: T) -> T {
-    let (y, low) = log1p_pair(decay(-x.abs(), -T::ZERO));
+    let (y, low) = log1p_pair(decay(-x.abs()));
     let (high, error) = two_sum(x.max(T::ZERO), y);
     T::select(x == T::INFINITY, x, high + (error + low))
 }
@@ -47,7 +47,8 @@ pub fn logaddexp<T: Float>(x: T, y: T) -> T {
     let (gap, error) = two_sum(smaller, -larger);
     // Far apart, or at infinity, the smaller one does not matter and the error may be NaN.
     let error = T::select(gap > T::EXP_RANGE.0, error, T::ZERO);
-    let (z, low) = log1p_pair(decay(gap, error));
+    let ((e, e_low), k) = exp_of_sum(clamp(gap, T::EXP_RANGE.0, T::ZERO), error);
+    let (z, low) = log1p_pair((scale(e, k), scale(e_low, k)));
     let (high, error) = two_sum(larger, z);
     let sum = high + (error + low);
     let sum = T::select(larger.abs() == T::INFINITY, larger, sum);

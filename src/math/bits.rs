@@ -147,6 +147,20 @@ pub fn polynomial<T: Float>(x: T, coefficients: &[T]) -> T {
         None => T::ZERO,
     }
 }
+/// The same with the rounding errors of the last two steps.
+#[inline(always)]
+pub fn polynomial_pair<T: Float>(x: T, coefficients: &[T]) -> Pair<T> {
+    match coefficients {
+        [first, second, rest @ ..] => {
+            let (p, p_error) = two_product(x, polynomial(x, rest));
+            let (p, error) = two_sum(*second, p);
+            let (q, q_error) = two_product(x, p);
+            let (q, more) = two_sum(*first, q);
+            (q, more + x.mul_add(error + p_error, q_error))
+        }
+        _ => (polynomial(x, coefficients), T::ZERO),
+    }
+}
 /// `x` within bounds; NaN stays.
 #[inline(always)]
 pub fn clamp<T: Float>(x: T, low: T, high: T) -> T {

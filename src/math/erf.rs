@@ -4,8 +4,8 @@
 //! whole half line (M. Shepherd and J. Laframboise, Math. Comp. 36, 1981). The argument may be a pair, which makes the
 //! tails of the normal distribution as accurate as erfc itself.
 use super::{
-    bits::{clamp, fast_two_sum, multiply, polynomial, two_product, two_sum, Float, Pair},
-    exp::{exp_pair, scale},
+    bits::{clamp, fast_two_sum, multiply, polynomial, polynomial_pair, two_product, two_sum, Float, Pair},
+    exp::{exp, exp_of_sum, scale},
     log::ln,
 };
 
@@ -19,18 +19,25 @@ fn erfc_pair<T: Float>(x: T, rest: T) -> (Pair<T>, T) {
     let q = difference * inverse;
     let remainder = (-q).mul_add(sum, difference) + (-q).mul_add(sum_error, difference_error);
     let (t, t_error) = fast_two_sum(q, remainder * inverse);
-    let p = polynomial(t, T::ERFCX);
+    let (p, rounding) = polynomial_pair(t, T::ERFCX);
     // dp/dt from g′ = 2x·g − 2/√π: the effect of the rounding of t.
     let g = p * inverse;
     let slope = (x + x)
         .mul_add(g, -T::lit(std::f64::consts::FRAC_2_SQRT_PI))
         .mul_add(sum, g);
-    let p_error = t_error * slope * (sum * sum) * T::lit(0.5) / T::ERFCX_CENTRE;
+    let p_error = rounding + t_error * slope * (sum * sum) * T::lit(0.5) / T::ERFCX_CENTRE;
     let inverse_error = inverse * ((-inverse).mul_add(sum, T::ONE) - inverse * sum_error);
     let g = multiply((p, p_error), (inverse, inverse_error));
     let (square, square_error) = two_product(x, x);
-    let (e, k) = exp_pair(-square, -(x + x).mul_add(rest, square_error));
+    let (e, k) = exp_of_sum(-square, -(x + x).mul_add(rest, square_error));
     (multiply(e, g), k)
+}
+/// erfc(x) for x ≥ 1 to a few units in the last place: enough where it is subtracted from one.
+#[inline(always)]
+fn erfc_rough<T: Float>(x: T) -> T {
+    let inverse = T::ONE / (x + T::ERFCX_CENTRE);
+    let t = (x - T::ERFCX_CENTRE) * inverse;
+    exp(-(x * x)) * polynomial(t, T::ERFCX) * inverse
 }
 #[inline(always)]
 fn near<T: Float>(x: T) -> T {
@@ -39,8 +46,7 @@ fn near<T: Float>(x: T) -> T {
 #[inline(always)]
 pub fn erf<T: Float>(x: T) -> T {
     let a = x.abs();
-    let ((high, low), k) = erfc_pair(clamp(a, T::ZERO, T::lit(7.0)), T::ZERO);
-    let far = T::ONE - scale(high + low, k);
+    let far = T::ONE - erfc_rough(clamp(a, T::ZERO, T::lit(7.0)));
     T::select(a < T::ONE, x + near(x), far.copysign(x))
 }
 #[inline(always)]
@@ -69,9 +75,9 @@ pub fn erfinv<T: Float>(x: T) -> T {
     let inside = T::select(a < T::ONE, (w + T::TWO).sqrt() - T::lit(4.0), T::ZERO);
     let z = a * polynomial(inside, T::ERFINV);
     let ((high, low), k) = erfc_pair(z, T::ZERO);
-    let far = (complement - scale(high, k)) - scale(low, k);
+    let far = (scale(high, k) - complement) + scale(low, k);
     let error = T::select(a < T::lit(0.8), (a - z) - near(z), far);
-    let step = error * T::lit(0.886_226_925_452_758) / super::exp::exp(-(z * z));
+    let step = error * T::lit(0.886_226_925_452_758) / exp(-(z * z));
     let y = z + step / (T::ONE - z * step);
     let y = T::select(a == T::ONE, T::INFINITY, y);
     let y = T::select(a <= T::ONE, y, T::NAN);

@@ -4,15 +4,15 @@
 //! so that overflow and gradual underflow come out right.
 use super::bits::{clamp, fast_two_sum, polynomial, two_product, two_sum, Float, Pair};
 
-/// `x + tail = n·ln 2 + r + rest`; returns r, rest and `MAGIC + n`.
+/// `x = n·ln 2 + r + rest`; returns r, rest and `MAGIC + n`.
 #[inline(always)]
-fn reduce<T: Float>(x: T, tail: T) -> (T, T, T) {
+fn reduce<T: Float>(x: T) -> (T, T, T) {
     let k = x.mul_add(T::LOG2_E.0, T::MAGIC);
     let n = k - T::MAGIC;
     // Exact: the first part of ln 2 is short.
     let exact = (-n).mul_add(T::LN2.0, x);
     let r = (-n).mul_add(T::LN2.1, exact);
-    (r, (-n).mul_add(T::LN2.1, exact - r) + tail, k)
+    (r, (-n).mul_add(T::LN2.1, exact - r), k)
 }
 /// `p · 2ⁿ` for `k = MAGIC + n` with |n| up to twice the exponent range.
 #[inline(always)]
@@ -21,13 +21,25 @@ pub fn scale<T: Float>(p: T, k: T) -> T {
     let second = (k - first) + T::MAGIC;
     p * T::power_of_two(first) * T::power_of_two(second)
 }
-/// e^(x + tail) as `(p, k)`: the pair `p` in [0.7, 1.5) times 2ⁿ, `k = MAGIC + n`. `x` must lie within bounds.
+/// e^(r + rest), for a rest below the last place of r.
 #[inline(always)]
-pub fn exp_pair<T: Float>(x: T, tail: T) -> (Pair<T>, T) {
-    let (r, rest, k) = reduce(x, tail);
+fn power<T: Float>(r: T, rest: T) -> Pair<T> {
     let (p, error) = fast_two_sum(T::ONE, r);
     let small = (r * r).mul_add(polynomial(r, T::EXP), rest.mul_add(p, error));
-    (fast_two_sum(p, small), k)
+    fast_two_sum(p, small)
+}
+/// eˣ as `(p, k)`: the pair `p` in [0.7, 1.5) times 2ⁿ, `k = MAGIC + n`. `x` must lie within bounds.
+#[inline(always)]
+pub fn exp_pair<T: Float>(x: T) -> (Pair<T>, T) {
+    let (r, rest, k) = reduce(x);
+    (power(r, rest), k)
+}
+/// e^(x + tail), likewise.
+#[inline(always)]
+pub fn exp_of_sum<T: Float>(x: T, tail: T) -> (Pair<T>, T) {
+    let (r, rest, k) = reduce(x);
+    let (r, error) = two_sum(r, tail);
+    (power(r, error + rest), k)
 }
 #[inline(always)]
 pub fn exp<T: Float>(x: T) -> T {
@@ -51,7 +63,7 @@ pub fn exp2<T: Float>(x: T) -> T {
 /// eˣ − 1 for |x| ≤ 60.
 #[inline(always)]
 pub fn expm1_pair<T: Float>(x: T) -> Pair<T> {
-    let (r, rest, k) = reduce(x, -T::ZERO);
+    let (r, rest, k) = reduce(x);
     let small = (r * r).mul_add(polynomial(r, T::EXP), rest.mul_add(r, rest));
     let power = T::power_of_two(k);
     let (sum, error) = two_sum(power - T::ONE, power * r);

@@ -4,7 +4,7 @@
 //! with a minimax polynomial instead of the divergent series; below, one step of the recurrence; negative arguments by
 //! reflection (Abramowitz & Stegun 6.1.17, 6.3.7).
 use super::{
-    bits::{divide, fast_two_sum, multiply, polynomial, two_product, two_sum, Float, Pair},
+    bits::{divide, fast_two_sum, multiply, polynomial, polynomial_pair, two_product, two_sum, Float, Pair},
     coefficients as c,
     log::{ln_of_sum, ln_pair},
     trig::{cos_kernel, sin_kernel},
@@ -47,11 +47,10 @@ pub fn fits<T: Float>(x: T) -> bool {
 #[inline(always)]
 fn lgamma_positive(x: f64, terms: &Terms) -> Pair<f64> {
     let (ln, ln_rest) = ln_pair(x);
-    // Γ(x) = Γ(x+1)/x below 3/2.
-    let low = x < 1.5;
+    // Γ(x) = Γ(x+1)/x near 1 and below.
+    let low = x < 1.25;
     let w = Real::select(low, x - 1.0, x - 2.0);
-    let value = polynomial(w, terms.lgamma);
-    let (product, product_error) = two_product(w, value);
+    let (product, product_error) = multiply((w, 0.0), polynomial_pair(w, terms.lgamma));
     let (step, step_rest) = (Real::select(low, ln, 0.0), Real::select(low, ln_rest, 0.0));
     let (near, error) = two_sum(product, -step);
     let near_rest = error + (product_error - step_rest);
@@ -87,11 +86,12 @@ fn digamma(x: f64, terms: &Terms) -> f64 {
     // ψ(x) = ψ(x+1) − 1/x below 1.
     let low = x < 1.0;
     let (u, u_error) = two_sum(x, Real::select(low, 1.0, 0.0));
-    let near = ((u - ZERO.0) + (u_error - ZERO.1)) * polynomial(u - 1.5, terms.digamma);
+    let near = from_zero(u, u_error, terms);
     let inverse = 1.0 / x;
     let error = Real::mul_add(-inverse, x, 1.0) * inverse;
     let error = Real::select(low & (x > 1e-200), error, 0.0);
-    let near = (near - Real::select(low, inverse, 0.0)) - error;
+    let (sum, sum_error) = two_sum(near.0, -Real::select(low, inverse, 0.0));
+    let near = sum + Real::select(x > 1e-200, sum_error + (near.1 - error), 0.0);
     let (ln, rest) = ln_pair(x);
     let z = inverse * inverse;
     let (head, head_error) = fast_two_sum(ln, -0.5 * inverse);
@@ -99,6 +99,14 @@ fn digamma(x: f64, terms: &Terms) -> f64 {
     let value = Real::select(x < 2.0, near, far);
     let value = Real::select(x == f64::INFINITY, x, value);
     Real::select(x == 0.0, -f64::INFINITY.copysign(x), value)
+}
+/// ψ(u + rest) for 1 ≤ u ≤ 2, as a multiple of the distance to its zero.
+#[inline(always)]
+fn from_zero(u: f64, rest: f64, terms: &Terms) -> Pair<f64> {
+    multiply(
+        (u - ZERO.0, rest - ZERO.1),
+        polynomial_pair(u - 1.5, terms.digamma),
+    )
 }
 /// sin and cos of π·(a − round(a)).
 fn half_turns(a: f64) -> (Pair<f64>, Pair<f64>) {
@@ -154,20 +162,15 @@ fn digamma_any(x: f64, terms: &Terms) -> f64 {
     let (s, c) = half_turns(a);
     let cotangent = divide(c, s);
     let (pole, pole_error) = multiply(cotangent, (2.0 * f64::FRAC_PI_2.0, 2.0 * f64::FRAC_PI_2.1));
-    // With a below 1 the recurrence inside ψ(a) subtracts the same 1/a.
-    let (step, step_error, shifted) = if a < 1.0 {
-        (0.0, 0.0, digamma_above(a, terms))
+    // With a below 1 the recurrence inside ψ(a) would subtract the same 1/a.
+    let (shifted, rest) = if a < 1.0 {
+        let (u, error) = fast_two_sum(1.0, a);
+        from_zero(u, error, terms)
     } else {
-        (1.0 / a, 0.0, digamma(a, terms))
+        two_sum(digamma(a, terms), 1.0 / a)
     };
     let (sum, error) = two_sum(pole, shifted);
-    let (sum, more) = two_sum(sum, step);
-    sum + (error + more + (pole_error + step_error))
-}
-/// ψ(1 + a) for 0 < a < 1.
-fn digamma_above(a: f64, terms: &Terms) -> f64 {
-    let (u, error) = fast_two_sum(1.0, a);
-    ((u - ZERO.0) + (error - ZERO.1)) * polynomial(u - 1.5, terms.digamma)
+    sum + (error + (pole_error + rest))
 }
 /// The functions of one precision.
 macro_rules! precision { ($t:ident, $terms:ident) => {

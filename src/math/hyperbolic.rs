@@ -8,7 +8,7 @@ use super::{
 /// e^|x| / 2 as a pair; only infinite where the hyperbolic functions are.
 #[inline(always)]
 fn half_exp<T: Float>(x: T) -> Pair<T> {
-    let ((high, low), k) = exp_pair(clamp(x.abs(), T::ZERO, T::EXP_RANGE.1 + T::TWO), -T::ZERO);
+    let ((high, low), k) = exp_pair(clamp(x.abs(), T::ZERO, T::EXP_RANGE.1 + T::TWO));
     (scale(high, k - T::ONE), scale(low, k - T::ONE))
 }
 #[inline(always)]

@@ -46,7 +46,7 @@ pub fn ln_pair<T: Float>(x: T) -> Pair<T> {
 pub fn ln_of_sum<T: Float>(x: T, y: T, z: T) -> Pair<T> {
     let (m, e) = T::split(x);
     // Where x is huge the tails do not matter; the bound keeps the power of two in range.
-    let inverse = T::power_of_two(T::MAGIC - T::select(e > T::lit(100.0), T::lit(100.0), e));
+    let inverse = T::power_of_two(T::MAGIC - T::select(e > T::EXP_RANGE.1, T::EXP_RANGE.1, e));
     let (f, error) = two_sum(m - T::ONE, y * inverse);
     ln_reduced(f, z.mul_add(inverse, error), e)
 }

@@ -2,7 +2,7 @@
 use super::{
     bits::{fast_two_sum, multiply, polynomial, two_sum, Float, Pair},
     coefficients::{EXP_SHORT, LN_SHORT, LN_TAIL},
-    exp::{exp_pair, scale},
+    exp::{exp_of_sum, scale},
     log::split,
     Real,
 };
@@ -61,7 +61,7 @@ pub mod f64 {
         let error = Real::select(inside, error, 0.0);
         let p = Real::select(p > 710.0, 710.0, p);
         let p = Real::select(p < -746.0, -746.0, p);
-        let ((high, low), k) = exp_pair(p, error);
+        let ((high, low), k) = exp_of_sum(p, error);
         special(x, y, scale(high + low, k))
     }
     /// √(x² + y²), scaled by a power of two where the squares would overflow or underflow.

@@ -35,7 +35,9 @@ pub fn rows<T: Copy>(data: &[T], origin: isize, layout: &Layout, start: usize, o
     let mut walk = RowWalk::new(&layout.shape[..last], [&layout.strides[..last]], [origin], start / n);
     let (mut column, mut rest) = (start % n, out);
     while !rest.is_empty() {
-        let (row, tail) = std::mem::take(&mut rest).split_at_mut((n - column).min(rest.len()));
+        // The length first: `take` leaves an empty slice behind.
+        let count = (n - column).min(rest.len());
+        let (row, tail) = std::mem::take(&mut rest).split_at_mut(count);
         read_row(data, walk.at[0] + column as isize * step, step, row);
         walk.advance();
         column = 0;

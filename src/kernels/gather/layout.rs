@@ -34,10 +34,6 @@ impl Layout {
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }
-    /// Where element `index` (row-major) lies, relative to the first.
-    pub fn offset(&self, index: usize) -> isize {
-        offset(&self.shape, &self.strides, index)
-    }
     /// Size and stride of the innermost axis.
     pub fn inner(&self) -> (usize, isize) {
         let last = self.shape.len() - 1;
