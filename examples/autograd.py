@@ -138,7 +138,9 @@ def draw(path: Path, x: Numbers, y: Numbers, p: Numbers, curves: dict[str, list[
     line = np.linspace(z.min() - 0.3, z.max() + 0.3, 200)
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
     left.scatter(z, 100 * y, s=14, color=GREY, alpha=0.6, linewidths=0, label="442 patients")
-    left.plot(line, 100 * curve(parameters, rg.from_numpy(line)).numpy(), color=RED, linewidth=2.5, label="fitted curve")
+    left.plot(
+        line, 100 * curve(parameters, rg.from_numpy(line)).numpy(), color=RED, linewidth=2.5, label="fitted curve"
+    )
     left.set(xlabel="weighted sum of ten measurements", ylabel="progress of the illness", title="The fit")
     best = min(min(losses) for losses in curves.values())
     for (name, losses), color in zip(curves.items(), (BLUE, RED), strict=True):

@@ -10,6 +10,7 @@ fails unless at least 97 % of it are recognised.
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import sys
 import time
@@ -51,7 +52,7 @@ def load(seed: int) -> Data:
 def new_parameters() -> list[rg.Tensor]:
     """A weight and a bias per layer, drawn so that signals keep their size through relu (He et al. 2015)."""
     parameters = []
-    for inputs, outputs in zip(WIDTHS, WIDTHS[1:], strict=False):
+    for inputs, outputs in itertools.pairwise(WIDTHS):
         parameters.append((rg.randn(inputs, outputs) * math.sqrt(2 / inputs)).requires_grad_())
         parameters.append(rg.zeros(outputs).requires_grad_())
     return parameters
@@ -159,9 +160,13 @@ def draw(path: Path, data: Data, predictions: Any, history: History) -> None:
     chosen = np.concatenate([wrong[:16], right])[:48]
     for axes, n in zip(grid.subplots(6, 8).flat, chosen, strict=True):
         missed = predictions[n] != labels[n]
-        axes.imshow(data.test_x[int(n)].reshape(8, 8).numpy(), cmap="Reds" if missed else "gray_r", interpolation="nearest")
+        axes.imshow(
+            data.test_x[int(n)].reshape(8, 8).numpy(), cmap="Reds" if missed else "gray_r", interpolation="nearest"
+        )
         title = f"{predictions[n]}, is {labels[n]}" if missed else str(predictions[n])
-        axes.set_title(title, fontsize=9, pad=2, color=RED if missed else "black", weight="bold" if missed else "normal")
+        axes.set_title(
+            title, fontsize=9, pad=2, color=RED if missed else "black", weight="bold" if missed else "normal"
+        )
         axes.set(xticks=[], yticks=[])
         for spine in axes.spines.values():
             spine.set(color=RED if missed else "#d5d8dc", linewidth=2 if missed else 0.8)

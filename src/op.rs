@@ -65,6 +65,11 @@ impl Saved {
     ) -> Saved {
         Saved { inputs, outputs, avals, needs }
     }
+    /// Input `i`, if it was saved.
+    #[inline]
+    pub fn kept(&self, i: usize) -> Option<&Value> {
+        self.inputs.get(i).and_then(Option::as_ref)
+    }
     pub fn input(&self, i: usize) -> Result<&Value> {
         self.inputs.get(i).and_then(Option::as_ref).ok_or_else(|| missing("input"))
     }

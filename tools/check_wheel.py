@@ -1,6 +1,6 @@
 """Install a wheel as a user would and run the main job: small, needs NumPy alone, works away from the source tree.
 
-    python tools/check_wheel.py dist/rustgrad-*.whl
+python tools/check_wheel.py dist/rustgrad-*.whl
 """
 
 from __future__ import annotations

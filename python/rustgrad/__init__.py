@@ -1,7 +1,7 @@
 """Forward- and reverse-mode automatic differentiation on the CPU, with PyTorch's names and meaning."""
 
 from . import _core
-from ._core import *  # noqa: F403
+from ._core import *
 from ._core import Tensor as Tensor
 from . import autograd as autograd
 from . import func as func

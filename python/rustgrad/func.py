@@ -16,7 +16,9 @@ __all__ = ["grad", "grad_and_value", "jvp", "vjp", "vmap"]
 def _tensors(leaves: list[Any], function: str) -> list[Tensor]:
     for leaf in leaves:
         if not isinstance(leaf, Tensor):
-            raise TypeError(f"{function}: expected tensors, got a {type(leaf).__name__}; wrap numbers in rustgrad.tensor")
+            raise TypeError(
+                f"{function}: expected tensors, got a {type(leaf).__name__}; wrap numbers in rustgrad.tensor"
+            )
     return leaves
 
 
@@ -106,7 +108,9 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     return (values, pull, aux) if has_aux else (values, pull)
 
 
-def grad_and_value(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
+def grad_and_value(
+    func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """A function that returns the gradient of ``func`` (a single number) and its value.
 
     >>> import rustgrad as rg
@@ -130,7 +134,9 @@ def grad_and_value(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0,
             y, aux = _split_aux(out, has_aux, "grad")
             if not isinstance(y, Tensor) or y.numel() != 1 or y.ndim != 0:
                 shape = list(y.shape) if isinstance(y, Tensor) else type(y).__name__
-                raise ValueError(f"grad: the function must return a 0-d tensor, not {shape}; reduce it, e.g. with .sum()")
+                raise ValueError(
+                    f"grad: the function must return a 0-d tensor, not {shape}; reduce it, e.g. with .sum()"
+                )
             return y, aux
 
         value, pull, aux = vjp(of_chosen, *[args[n] for n in chosen_at], has_aux=True)
@@ -159,7 +165,7 @@ def grad(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: 
 
 
 def vmap(func: Callable[..., Any], in_dims: Any = 0, out_dims: Any = 0) -> Callable[..., Any]:
-    """``func`` applied to every slice of its arguments at once; ``in_dims`` says along which dimension (None: not sliced).
+    """``func`` applied to every slice of its arguments along ``in_dims`` at once (None: the argument is not sliced).
 
     >>> import rustgrad as rg
     >>> rg.func.vmap(rg.dot)(rg.ones(3, 2), rg.ones(3, 2))
@@ -175,7 +181,9 @@ def vmap(func: Callable[..., Any], in_dims: Any = 0, out_dims: Any = 0) -> Calla
             if dim is None:
                 continue
             if not isinstance(leaf, Tensor):
-                raise TypeError(f"vmap: in_dims names a {type(leaf).__name__}; give None for arguments that are not tensors")
+                raise TypeError(
+                    f"vmap: in_dims names a {type(leaf).__name__}; give None for arguments that are not tensors"
+                )
             if not -leaf.ndim <= dim < leaf.ndim:
                 raise ValueError(f"vmap: in_dims={dim} is out of range for a tensor of shape {list(leaf.shape)}")
             sizes.add(leaf.shape[dim])

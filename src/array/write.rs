@@ -65,6 +65,31 @@ pub fn assign(op: &'static str, target: &Array, source: &Array) -> Result<Writte
     Ok(target.version())
 }
 
+impl Array {
+    /// `self += source` if nobody else holds this array; says whether it was done.
+    pub fn add_in_place(&mut self, source: &Array) -> bool {
+        if !self.is_unique() || !self.is_contiguous() || self.dtype() != source.dtype() || self.shape() != source.shape() {
+            return false;
+        }
+        macro_rules! add {
+            ($t:ty) => {
+                match (self.slice_mut::<$t>(), source.strided::<$t>()) {
+                    (Ok(target), Ok(source)) => {
+                        kernels::map::add_into(target, source);
+                        true
+                    }
+                    _ => false,
+                }
+            };
+        }
+        match self.dtype() {
+            crate::dtype::DType::F32 => add!(f32),
+            crate::dtype::DType::F64 => add!(f64),
+            _ => false,
+        }
+    }
+}
+
 /// `target += source` for gradients: in place where the storage allows it, else an error for the caller to add afresh.
 pub fn accumulate(target: &Array, source: &Array) -> Result<Written> {
     check("accumulate", target, source)?;

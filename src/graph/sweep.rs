@@ -3,8 +3,8 @@ use super::node::{lock, Edge, GradCell, NodeRef, When};
 use crate::{
     array::{self, Array},
     error::{Error, Result},
-    op::{add, Slopes},
-    ops::{binary::Binary, leaf::Leaf},
+    op::Slopes,
+    ops::{arith::Add, binary::Binary, leaf::Leaf},
     shape::show,
     trace::{LevelRef, Value},
 };
@@ -113,6 +113,10 @@ impl Pending {
 }
 fn put(slots: &mut Slopes, slot: u32, g: Value) -> Result<()> {
     let slot = slot as usize;
+    if slots.is_empty() && slot == 0 {
+        slots.push(Some(g));
+        return Ok(());
+    }
     if slots.len() <= slot {
         slots.resize(slot + 1, None);
     }
@@ -124,15 +128,18 @@ fn put(slots: &mut Slopes, slot: u32, g: Value) -> Result<()> {
 }
 /// `a + b`, into the buffer of either if nobody else holds it.
 fn sum_of(a: Value, b: Value) -> Result<Value> {
-    if let (Value::Array(x), Value::Array(y)) = (&a, &b) {
-        for (target, source) in [(x, y), (y, x)] {
-            if target.is_unique() && target.is_contiguous() && target.dtype() == source.dtype() && target.shape() == source.shape() {
-                array::accumulate(target, source)?;
-                return Ok(Value::Array(target.clone()));
+    match (a, b) {
+        (Value::Array(mut x), Value::Array(mut y)) => {
+            if x.add_in_place(&y) {
+                Ok(Value::Array(x))
+            } else if y.add_in_place(&x) {
+                Ok(Value::Array(y))
+            } else {
+                Add::of(&Value::Array(x), &Value::Array(y))
             }
         }
+        (a, b) => Add::of(&a, &b),
     }
-    add(Some(a), Some(b))?.ok_or_else(|| Error::graph("backward", "lost a gradient"))
 }
 
 /// Sweep from `roots`. The result holds the captured cotangents, in the order of `options.capture`.
@@ -244,10 +251,10 @@ pub fn deposit(cell: &Arc<GradCell>, g: Value, replace: bool) -> Result<()> {
         (Some(Value::Array(sum)), Value::Array(g)) if !replace && sum.shape() == g.shape() && sum.dtype() == g.dtype() => {
             match array::accumulate(&sum, &g) {
                 Ok(_) => Ok(Value::Array(sum)),
-                Err(_) => crate::ops::arith::Add::of(&Value::Array(sum), &Value::Array(g)),
+                Err(_) => Add::of(&Value::Array(sum), &Value::Array(g)),
             }
         }
-        (Some(old), g) if !replace => crate::ops::arith::Add::of(&old, &g),
+        (Some(old), g) if !replace => Add::of(&old, &g),
         // The cell needs storage of its own: later in-place changes to .grad must not reach anything else.
         (_, Value::Array(g)) if !g.is_unique() || !g.is_contiguous() => Ok(Value::Array(g.copied("backward")?)),
         (_, g) => Ok(g),

@@ -52,5 +52,5 @@ pub fn logaddexp<T: Float>(x: T, y: T) -> T {
     let (high, error) = two_sum(larger, z);
     let sum = high + (error + low);
     let sum = T::select(larger.abs() == T::INFINITY, larger, sum);
-    T::select((x != x) | (y != y), x + y, sum)
+    T::select(x.is_nan() | y.is_nan(), x + y, sum)
 }

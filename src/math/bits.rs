@@ -39,7 +39,7 @@ pub trait Float: Real + Coefficients {
 }
 
 macro_rules! float {
-    ($t:ident, $bits:ident, $mantissa:literal, normalising $normal:expr, ln2 $ln2:expr, $ln2_full:expr,
+    ($t:ident, $bits:ident, $mantissa:literal, normalising $normal:expr, ln2 $ln2:expr, rest $ln2_rest:expr,
      log2e $log2e:expr, log10e $log10e:expr, pi $pi:expr, root $root:expr, exp $exp:expr, angle $angle:expr) => {
         impl Float for $t {
             const ZERO: $t = 0.0;
@@ -52,12 +52,12 @@ macro_rules! float {
             const MAGIC: $t = 1.5 * (1u64 << $mantissa) as $t;
             const NORMALISING: ($t, $t) = $normal;
             const LN2: ($t, $t) = $ln2;
-            const LN2_FULL: ($t, $t) = $ln2_full;
-            const LOG2_E: ($t, $t) = $log2e;
-            const LOG10_E: ($t, $t) = $log10e;
-            const FRAC_PI_2: ($t, $t, $t) = $pi;
+            const LN2_FULL: ($t, $t) = (std::$t::consts::LN_2, $ln2_rest);
+            const LOG2_E: ($t, $t) = (std::$t::consts::LOG2_E, $log2e);
+            const LOG10_E: ($t, $t) = (std::$t::consts::LOG10_E, $log10e);
+            const FRAC_PI_2: ($t, $t, $t) = (std::$t::consts::FRAC_PI_2, $pi.0, $pi.1);
             const FRAC_2_PI: $t = std::$t::consts::FRAC_2_PI;
-            const FRAC_1_SQRT_2: ($t, $t) = $root;
+            const FRAC_1_SQRT_2: ($t, $t) = (std::$t::consts::FRAC_1_SQRT_2, $root);
             const EXP_RANGE: ($t, $t) = $exp;
             const ANGLE_MAX: $t = $angle;
             #[inline(always)]
@@ -88,18 +88,15 @@ macro_rules! float {
     };
 }
 float! {
-    f32, u32, 23, normalising (33554432.0, 25.0),
-    ln2 (6.9313812256e-1, 9.0580006145e-6), (0.6931472, -1.9046542e-9),
-    log2e (1.442695, 1.925963e-8), log10e (0.4342945, -1.010305e-8),
-    pi (1.5707964, -4.371139e-8, -1.7151245e-15), root (0.70710677, 1.21016175e-8),
+    f32, u32, 23, normalising (33554432.0, 25.0), ln2 (6.931_381e-1, 9.058_001e-6), rest -1.9046542e-9,
+    log2e 1.925963e-8, log10e -1.010305e-8, pi (-4.371139e-8, -1.7151245e-15), root 1.210_161_75e-8,
     exp (-104.0, 89.0), angle 65536.0
 }
 float! {
     f64, u64, 52, normalising (18014398509481984.0, 54.0),
-    ln2 (6.93147180369123816490e-1, 1.90821492927058770002e-10), (0.6931471805599453, 2.3190468138462996e-17),
-    log2e (1.4426950408889634, 2.0355273740931033e-17), log10e (0.4342944819032518, 1.098319650216765e-17),
-    pi (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33),
-    root (0.7071067811865476, -4.833646656726457e-17),
+    ln2 (6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10), rest 2.3190468138462996e-17,
+    log2e 2.0355273740931033e-17, log10e 1.098319650216765e-17,
+    pi (6.123233995736766e-17, -1.4973849048591698e-33), root -4.833646656726457e-17,
     exp (-746.0, 710.0), angle 1099511627776.0
 }
 

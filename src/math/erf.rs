@@ -22,9 +22,7 @@ fn erfc_pair<T: Float>(x: T, rest: T) -> (Pair<T>, T) {
     let (p, rounding) = polynomial_pair(t, T::ERFCX);
     // dp/dt from g′ = 2x·g − 2/√π: the effect of the rounding of t.
     let g = p * inverse;
-    let slope = (x + x)
-        .mul_add(g, -T::lit(std::f64::consts::FRAC_2_SQRT_PI))
-        .mul_add(sum, g);
+    let slope = (x + x).mul_add(g, -T::lit(std::f64::consts::FRAC_2_SQRT_PI)).mul_add(sum, g);
     let p_error = rounding + t_error * slope * (sum * sum) * T::lit(0.5) / T::ERFCX_CENTRE;
     let inverse_error = inverse * ((-inverse).mul_add(sum, T::ONE) - inverse * sum_error);
     let g = multiply((p, p_error), (inverse, inverse_error));
@@ -35,9 +33,14 @@ fn erfc_pair<T: Float>(x: T, rest: T) -> (Pair<T>, T) {
 /// erfc(x) for x ≥ 1 to a few units in the last place: enough where it is subtracted from one.
 #[inline(always)]
 fn erfc_rough<T: Float>(x: T) -> T {
-    let inverse = T::ONE / (x + T::ERFCX_CENTRE);
-    let t = (x - T::ERFCX_CENTRE) * inverse;
-    exp(-(x * x)) * polynomial(t, T::ERFCX) * inverse
+    let (sum, difference) = (x + T::ERFCX_CENTRE, x - T::ERFCX_CENTRE);
+    let inverse = T::ONE / sum;
+    let t = difference * inverse;
+    let t = (-t).mul_add(sum, difference).mul_add(inverse, t);
+    let square = x * x;
+    let square_error = x.mul_add(x, -square);
+    let y = exp(-square) * polynomial(t, T::ERFCX) * inverse;
+    (-y).mul_add(square_error, y)
 }
 #[inline(always)]
 fn near<T: Float>(x: T) -> T {
@@ -81,9 +84,5 @@ pub fn erfinv<T: Float>(x: T) -> T {
     let y = z + step / (T::ONE - z * step);
     let y = T::select(a == T::ONE, T::INFINITY, y);
     let y = T::select(a <= T::ONE, y, T::NAN);
-    T::select(
-        a < T::MIN_POSITIVE,
-        x * T::lit(0.886_226_925_452_758),
-        y.copysign(x),
-    )
+    T::select(a < T::MIN_POSITIVE, x * T::lit(0.886_226_925_452_758), y.copysign(x))
 }

@@ -18,12 +18,7 @@ struct Terms {
     digamma: &'static [f64],
     digamma_tail: &'static [f64],
 }
-const LONG: Terms = Terms {
-    lgamma: c::LGAMMA,
-    binet: c::BINET,
-    digamma: c::DIGAMMA,
-    digamma_tail: c::DIGAMMA_TAIL,
-};
+const LONG: Terms = Terms { lgamma: c::LGAMMA, binet: c::BINET, digamma: c::DIGAMMA, digamma_tail: c::DIGAMMA_TAIL };
 const SHORT: Terms = Terms {
     lgamma: c::LGAMMA_SHORT,
     binet: c::BINET_SHORT,
@@ -41,7 +36,7 @@ const LGAMMA_MAX: f64 = 2.55e305;
 /// Where the straight-line forms hold: not for negative arguments. NaN fits.
 #[inline(always)]
 pub fn fits<T: Float>(x: T) -> bool {
-    !(x < T::ZERO) & (T::ONE.copysign(x) > T::ZERO)
+    (x >= T::ZERO) | x.is_nan()
 }
 /// ln Γ(x) for 0 < x < 2.55e305.
 #[inline(always)]
@@ -62,17 +57,14 @@ fn lgamma_positive(x: f64, terms: &Terms) -> Pair<f64> {
     let (far, error) = two_sum(p, STIRLING.0);
     let far_rest = error + (p_error + (STIRLING.1 + binet));
     let is_far = x > 2.5;
-    fast_two_sum(
-        Real::select(is_far, far, near),
-        Real::select(is_far, far_rest, near_rest),
-    )
+    fast_two_sum(Real::select(is_far, far, near), Real::select(is_far, far_rest, near_rest))
 }
 #[inline(always)]
 fn lgamma(x: f64, terms: &Terms) -> f64 {
     let (high, low) = lgamma_positive(x, terms);
     let value = Real::select(x < LGAMMA_MAX, high + low, lgamma_huge(x));
     let value = Real::select(x == 0.0, f64::INFINITY, value);
-    Real::select(x != x, x, value)
+    Real::select(Real::is_nan(x), x, value)
 }
 /// x·(ln x − 1), computed a little smaller so that it overflows where the function does.
 #[inline(always)]
@@ -81,32 +73,35 @@ fn lgamma_huge(x: f64) -> f64 {
     let value = (x * 0.5) * ((ln.0 - 1.0) + ln.1);
     Real::select(x == f64::INFINITY, x, value * 2.0)
 }
+/// ψ(x) for positive finite `x`.
 #[inline(always)]
-fn digamma(x: f64, terms: &Terms) -> f64 {
+fn digamma_positive(x: f64, terms: &Terms) -> Pair<f64> {
     // ψ(x) = ψ(x+1) − 1/x below 1.
     let low = x < 1.0;
     let (u, u_error) = two_sum(x, Real::select(low, 1.0, 0.0));
     let near = from_zero(u, u_error, terms);
     let inverse = 1.0 / x;
-    let error = Real::mul_add(-inverse, x, 1.0) * inverse;
-    let error = Real::select(low & (x > 1e-200), error, 0.0);
-    let (sum, sum_error) = two_sum(near.0, -Real::select(low, inverse, 0.0));
-    let near = sum + Real::select(x > 1e-200, sum_error + (near.1 - error), 0.0);
-    let (ln, rest) = ln_pair(x);
+    let step = Real::select(low, inverse, 0.0);
+    let step_error = Real::mul_add(-step, x, Real::select(low, 1.0, 0.0)) * step;
+    let (head, error) = two_sum(near.0, -step);
+    let rest = Real::select(x > 1e-200, error + (near.1 - step_error), 0.0);
+    // ln x − 1/(2x) − tail(1/x²)/x².
+    let (ln, ln_rest) = ln_pair(x);
     let z = inverse * inverse;
-    let (head, head_error) = fast_two_sum(ln, -0.5 * inverse);
-    let far = head + (head_error + (rest - z * polynomial(z, terms.digamma_tail)));
-    let value = Real::select(x < 2.0, near, far);
-    let value = Real::select(x == f64::INFINITY, x, value);
+    let (far, far_error) = fast_two_sum(ln, -0.5 * inverse);
+    let far_rest = far_error + (ln_rest - z * polynomial(z, terms.digamma_tail));
+    (Real::select(x < 2.0, head, far), Real::select(x < 2.0, rest, far_rest))
+}
+#[inline(always)]
+fn digamma(x: f64, terms: &Terms) -> f64 {
+    let (high, low) = digamma_positive(x, terms);
+    let value = Real::select(x == f64::INFINITY, x, high + low);
     Real::select(x == 0.0, -f64::INFINITY.copysign(x), value)
 }
 /// ψ(u + rest) for 1 ≤ u ≤ 2, as a multiple of the distance to its zero.
 #[inline(always)]
 fn from_zero(u: f64, rest: f64, terms: &Terms) -> Pair<f64> {
-    multiply(
-        (u - ZERO.0, rest - ZERO.1),
-        polynomial_pair(u - 1.5, terms.digamma),
-    )
+    multiply((u - ZERO.0, rest - ZERO.1), polynomial_pair(u - 1.5, terms.digamma))
 }
 /// sin and cos of π·(a − round(a)).
 fn half_turns(a: f64) -> (Pair<f64>, Pair<f64>) {
@@ -124,7 +119,7 @@ fn half_turns(a: f64) -> (Pair<f64>, Pair<f64>) {
 }
 /// ln|Γ(−a)| = ln π − ln|a·sin πa| − ln Γ(a).
 fn lgamma_any(x: f64, terms: &Terms) -> f64 {
-    if !(x <= 0.0) {
+    if x > 0.0 || Real::is_nan(x) {
         return lgamma(x, terms);
     }
     let a = -x;
@@ -147,9 +142,9 @@ fn ln_value(a: f64) -> f64 {
     let (high, low) = ln_pair(a);
     high + low
 }
-/// ψ(−a) = ψ(a) + 1/a + π·cot(πa).
+/// ψ(−a) = ψ(1 + a) + π·cot(πa), ψ(1 + a) = ψ(a) + 1/a.
 fn digamma_any(x: f64, terms: &Terms) -> f64 {
-    if !(x < 0.0) {
+    if fits(x) {
         return digamma(x, terms);
     }
     let a = -x;
@@ -163,14 +158,17 @@ fn digamma_any(x: f64, terms: &Terms) -> f64 {
     let cotangent = divide(c, s);
     let (pole, pole_error) = multiply(cotangent, (2.0 * f64::FRAC_PI_2.0, 2.0 * f64::FRAC_PI_2.1));
     // With a below 1 the recurrence inside ψ(a) would subtract the same 1/a.
-    let (shifted, rest) = if a < 1.0 {
+    let (next, next_error) = if a < 1.0 {
         let (u, error) = fast_two_sum(1.0, a);
         from_zero(u, error, terms)
     } else {
-        two_sum(digamma(a, terms), 1.0 / a)
+        let (gamma, rest) = digamma_positive(a, terms);
+        let step = 1.0 / a;
+        let (sum, error) = two_sum(gamma, step);
+        (sum, error + ((-step).mul_add(a, 1.0) * step + rest))
     };
-    let (sum, error) = two_sum(pole, shifted);
-    sum + (error + (pole_error + rest))
+    let (sum, error) = two_sum(pole, next);
+    sum + (error + (pole_error + next_error))
 }
 /// The functions of one precision.
 macro_rules! precision { ($t:ident, $terms:ident) => {

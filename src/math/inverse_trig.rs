@@ -29,10 +29,7 @@ pub fn acos<T: Float>(x: T) -> T {
     // π/2 − asin x; π − 2·asin √((1+x)/2); 2·asin √((1−x)/2).
     let turn = T::select(large, T::FRAC_PI_2.0 + T::FRAC_PI_2.0, T::FRAC_PI_2.0);
     let rest = T::select(large, T::FRAC_PI_2.1 + T::FRAC_PI_2.1, T::FRAC_PI_2.1);
-    let (sign_s, sign_p) = (
-        T::select(positive | large, -s, s),
-        T::select(positive | large, -p, p),
-    );
+    let (sign_s, sign_p) = (T::select(positive | large, -s, s), T::select(positive | large, -p, p));
     let (high, low) = fast_two_sum(turn, sign_s);
     T::select(large & positive, s + p, high + (low + (rest + sign_p)))
 }
@@ -72,5 +69,5 @@ pub fn atan2<T: Float>(y: T, x: T) -> T {
     let minus = steep ^ left;
     let (high, low) = two_sum(base, T::select(minus, -t, t));
     let angle = high + (low + (rest + T::select(minus, -bend, bend)));
-    T::select((x != x) | (y != y), x + y, angle.copysign(y))
+    T::select(x.is_nan() | y.is_nan(), x + y, angle.copysign(y))
 }

@@ -28,10 +28,7 @@ fn ln_reduced<T: Float>(f: T, tail: T, e: T) -> Pair<T> {
     let (b, b_error) = fast_two_sum(a, -half);
     // d ln(1+f) = df/(1+f); to first order, for df below the last place of f.
     let tail = tail * half.mul_add(T::TWO, T::ONE - f);
-    fast_two_sum(
-        b,
-        e.mul_add(T::LN2.1, series - half_error + tail) + (b_error + a_error),
-    )
+    fast_two_sum(b, e.mul_add(T::LN2.1, series - half_error + tail) + (b_error + a_error))
 }
 /// ln(x), for positive finite `x`.
 #[inline(always)]

@@ -112,7 +112,7 @@ pub trait Real:
     fn log_sigmoid(self) -> Self;
     /// ln(1 + eˣ).
     fn softplus(self) -> Self;
-    /// ln(eˣ + eʸ).
+    /// ln(eˣ + eʸ). Near its zeros the error is that of terms of size 1/8, not relative to the result.
     fn logaddexp(self, y: Self) -> Self;
 
     fn erf(self) -> Self;
@@ -121,6 +121,9 @@ pub trait Real:
     /// Distribution function of the standard normal law.
     fn ndtr(self) -> Self;
     /// ln |Γ(x)|; holds where [`Real::lgamma_fits`] does.
+    ///
+    /// Near the zeros among the negative arguments the error of `lgamma_any` and `digamma_any` is that of terms of
+    /// size 1, not relative to the result.
     fn lgamma(self) -> Self;
     fn lgamma_fits(self) -> bool;
     fn lgamma_any(self) -> Self;
@@ -129,16 +132,19 @@ pub trait Real:
     fn digamma_fits(self) -> bool;
     fn digamma_any(self) -> Self;
 
-    /// Remainder of the truncated quotient, exact, as C's `fmod`; holds where [`Real::fmod_fits`] does.
-    fn fmod_fast(self, y: Self) -> Self;
-    /// Whether the quotient is small enough for [`Real::fmod_fast`].
-    fn fmod_fits(self, y: Self) -> bool;
-    /// Remainder of the truncated quotient, exact, as C's `fmod`; for all arguments.
+    /// Remainder of the truncated quotient, exact, as C's `fmod`.
+    ///
+    /// This and the next two hold for all arguments at scalar speed; their `_fast` forms are straight-line code and
+    /// hold where [`Real::fmod_fits`] does.
     fn fmod(self, y: Self) -> Self;
     /// Remainder of the floored quotient, with the sign of `y`, as Python's `%`.
     fn remainder(self, y: Self) -> Self;
     /// Floored quotient, as Python's `//`.
     fn floor_divide(self, y: Self) -> Self;
+    fn fmod_fits(self, y: Self) -> bool;
+    fn fmod_fast(self, y: Self) -> Self;
+    fn remainder_fast(self, y: Self) -> Self;
+    fn floor_divide_fast(self, y: Self) -> Self;
 }
 
 /// Methods that a generic function of the same shape computes.
@@ -167,7 +173,7 @@ macro_rules! real {
             }
             #[inline(always)]
             fn is_nan(self) -> bool {
-                self != self
+                $t::is_nan(self)
             }
             #[inline(always)]
             fn mul_add(self, a: $t, b: $t) -> $t {
@@ -212,7 +218,7 @@ macro_rules! real {
             #[inline(always)]
             fn max(self, other: $t) -> $t {
                 let larger = if self > other { self } else { other };
-                if self != self {
+                if $t::is_nan(self) {
                     self
                 } else {
                     larger
@@ -221,7 +227,7 @@ macro_rules! real {
             #[inline(always)]
             fn min(self, other: $t) -> $t {
                 let smaller = if self < other { self } else { other };
-                if self != self {
+                if $t::is_nan(self) {
                     self
                 } else {
                     smaller
@@ -280,7 +286,7 @@ macro_rules! real {
             forward_binary! {
                 inverse_trig: atan2;
                 activation: logaddexp;
-                remainder: fmod fmod_fast remainder floor_divide;
+                remainder: fmod remainder floor_divide fmod_fast remainder_fast floor_divide_fast;
             }
             #[inline(always)]
             fn pow(self, y: $t) -> $t {

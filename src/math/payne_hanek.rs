@@ -63,14 +63,6 @@ pub fn reduce(x: f64) -> Angle<f64> {
     let rest = head.mul_add(first, -r) + head.mul_add(second, tail * first);
     let (r, rest) = fast_two_sum(r, rest);
     // An odd function of the angle, as quarter turns and rest.
-    let (rest, quarters) = if x < 0.0 {
-        ((-r, -rest), quarters.wrapping_neg())
-    } else {
-        ((r, rest), quarters)
-    };
-    Angle {
-        rest,
-        odd: quarters & 1 == 1,
-        half: quarters & 2 == 2,
-    }
+    let (rest, quarters) = if x < 0.0 { ((-r, -rest), quarters.wrapping_neg()) } else { ((r, rest), quarters) };
+    Angle { rest, odd: quarters & 1 == 1, half: quarters & 2 == 2 }
 }

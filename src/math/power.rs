@@ -36,7 +36,7 @@ fn special<T: Float>(x: T, y: T, magnitude: T) -> T {
     let magnitude = T::select(x.abs() == T::ONE, T::ONE, magnitude);
     let value = T::select(negative & odd, -magnitude, magnitude);
     let value = T::select((x < T::ZERO) & (x > -T::INFINITY) & !whole, T::NAN, value);
-    let value = T::select((x != x) | (y != y), T::NAN, value);
+    let value = T::select(x.is_nan() | y.is_nan(), T::NAN, value);
     T::select((y == T::ZERO) | (x == T::ONE), T::ONE, value)
 }
 /// ln|x| at the ends, where the series does not hold.
@@ -91,11 +91,7 @@ pub mod f32 {
         let f = m - 1.0;
         let s = f / (2.0 + f);
         let z = s * s;
-        let ln = Real::mul_add(
-            s,
-            Real::mul_add(z, polynomial(z, LN_SHORT), 2.0),
-            e * std::f64::consts::LN_2,
-        );
+        let ln = Real::mul_add(s, Real::mul_add(z, polynomial(z, LN_SHORT), 2.0), e * std::f64::consts::LN_2);
         let p = y as f64 * ends(a, ln);
         let p = Real::select(p > 100.0, 100.0, p);
         let p = Real::select(p < -120.0, -120.0, p);
@@ -108,10 +104,6 @@ pub mod f32 {
     pub fn hypot(x: f32, y: f32) -> f32 {
         let (a, b) = (x as f64, y as f64);
         let root = Real::sqrt(Real::mul_add(a, a, b * b)) as f32;
-        Real::select(
-            (Real::abs(x) == f32::INFINITY) | (Real::abs(y) == f32::INFINITY),
-            f32::INFINITY,
-            root,
-        )
+        Real::select((Real::abs(x) == f32::INFINITY) | (Real::abs(y) == f32::INFINITY), f32::INFINITY, root)
     }
 }

@@ -31,14 +31,12 @@ fn crosses<T: Float>(r: T, y: T) -> bool {
     (r != T::ZERO) & ((r < T::ZERO) != (y < T::ZERO))
 }
 #[inline(always)]
-pub fn remainder<T: Float>(x: T, y: T) -> T {
-    let r = fmod(x, y);
+fn signed<T: Float>(r: T, y: T) -> T {
     T::select(crosses(r, y), r + y, r)
 }
-/// As PyTorch (and Python): the quotient less its remainder is nearly whole, and rounded to be so.
+/// As PyTorch and Python: the quotient less its remainder is nearly whole, and rounded to be so.
 #[inline(always)]
-pub fn floor_divide<T: Float>(x: T, y: T) -> T {
-    let r = fmod(x, y);
+fn floored<T: Float>(x: T, y: T, r: T) -> T {
     let whole = (x - r) / y;
     let whole = T::select(crosses(r, y), whole - T::ONE, whole);
     let floor = whole.floor();
@@ -46,4 +44,20 @@ pub fn floor_divide<T: Float>(x: T, y: T) -> T {
     let quotient = x / y;
     let floor = T::select(whole == T::ZERO, T::ZERO.copysign(quotient), floor);
     T::select(y == T::ZERO, quotient, floor)
+}
+#[inline(always)]
+pub fn remainder<T: Float>(x: T, y: T) -> T {
+    signed(fmod(x, y), y)
+}
+#[inline(always)]
+pub fn remainder_fast<T: Float>(x: T, y: T) -> T {
+    signed(fmod_fast(x, y), y)
+}
+#[inline(always)]
+pub fn floor_divide<T: Float>(x: T, y: T) -> T {
+    floored(x, y, fmod(x, y))
+}
+#[inline(always)]
+pub fn floor_divide_fast<T: Float>(x: T, y: T) -> T {
+    floored(x, y, fmod_fast(x, y))
 }

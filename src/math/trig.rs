@@ -28,11 +28,7 @@ fn reduce<T: Float>(x: T) -> Angle<T> {
     let second_error = n.mul_add(T::FRAC_PI_2.1, -second);
     let (r, error) = two_sum(first, -second);
     let rest = (-n).mul_add(T::FRAC_PI_2.2, error - second_error);
-    Angle {
-        rest: two_sum(r, rest),
-        odd: T::bit(k, 0),
-        half: T::bit(k, 1),
-    }
+    Angle { rest: two_sum(r, rest), odd: T::bit(k, 0), half: T::bit(k, 1) }
 }
 #[inline(always)]
 pub fn sin_kernel<T: Float>((r, rest): Pair<T>) -> Pair<T> {

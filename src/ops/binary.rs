@@ -196,6 +196,39 @@ where
     }
 }
 
+/// The fast path of `scale` for a handful of floats.
+#[inline]
+fn small_scaled<E: Binary, const SIDE: usize>(e: &E, t: &Array, a: Option<&Value>, b: Option<&Value>) -> Option<Array>
+where
+    Map2<E>: Into<Prim>,
+{
+    #[inline]
+    fn run<E: Binary, T: Real + Element, const SIDE: usize>(e: &E, t: &Array, a: &Array, b: &Array) -> Option<Array>
+    where
+        Map2<E>: Into<Prim>,
+    {
+        let mut out = t.small_like()?;
+        let (t, a, b) = (t.slice::<T>()?, a.slice::<T>()?, b.slice::<T>()?);
+        if a.len() != t.len() || b.len() != t.len() {
+            return None;
+        }
+        dispatch(Scaled::<E, T, SIDE>(e, t, a, b, out.slice_mut().ok()?));
+        Some(out)
+    }
+    // An operand that the slope does not read may stand in for itself.
+    let stand_in = |v: Option<&Value>| match v {
+        Some(Value::Array(v)) => Some(v.clone()),
+        Some(_) => None,
+        None => Some(t.clone()),
+    };
+    let (a, b) = (stand_in(a)?, stand_in(b)?);
+    match t.dtype() {
+        DType::F64 => run::<E, f64, SIDE>(e, t, &a, &b),
+        DType::F32 => run::<E, f32, SIDE>(e, t, &a, &b),
+        _ => None,
+    }
+}
+
 /// The operands of an op as sources: two arrays, or one and a number.
 fn sources<'a, T: Element>(xs: &[&'a Array], fixed: Fixed, lit: impl Fn(Scalar) -> T) -> Result<[Source<'a, T>; 2]> {
     let x = Source::of(xs[0].strided()?);
@@ -264,6 +297,11 @@ where
 {
     if let Reads::Constant(c) = E::READS[SIDE] {
         return times(t, c);
+    }
+    if let (Value::Array(t), true) = (t, op.fixed == Fixed::None) {
+        if let Some(out) = small_scaled::<E, SIDE>(&op.op, t, a, b) {
+            return Ok(Value::Array(out));
+        }
     }
     let plain = |v: Option<&Value>| v.is_none_or(|v| matches!(v, Value::Array(_)));
     let (Value::Array(at), true, true) = (t, plain(a), plain(b)) else {
@@ -395,7 +433,7 @@ where
     }
     fn vjp(&self, at: &Saved, gs: &[Option<Value>]) -> Result<Slopes> {
         let Some(g) = &gs[0] else { return Ok(Slopes::from_iter([None, None])) };
-        let saved = |i| at.input(i).ok();
+        let saved = |i| at.kept(i);
         let (a, b) = match self.fixed {
             Fixed::None => (saved(0), saved(1)),
             Fixed::Left(_) => (None, saved(0)),

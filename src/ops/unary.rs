@@ -149,6 +149,23 @@ where
     }
     Some(y)
 }
+/// The fast path of `scale` for a handful of floats.
+#[inline]
+fn small_scaled<E: Unary>(e: &E, t: &Array, v: &Array) -> Option<Array>
+where
+    Map1<E>: Into<Prim>,
+{
+    let mut out = v.small_like()?;
+    if t.len() != v.len() {
+        return None;
+    }
+    match v.dtype() {
+        DType::F64 => dispatch(Scaled(e, t.slice::<f64>()?, v.slice()?, out.slice_mut().ok()?)),
+        DType::F32 => dispatch(Scaled(e, t.slice::<f32>()?, v.slice()?, out.slice_mut().ok()?)),
+        _ => return None,
+    }
+    Some(out)
+}
 fn eval_real<E: Unary, T: Real + Element>(e: &E, x: Strided<T>, y: &mut [T])
 where
     Map1<E>: Into<Prim>,
@@ -196,6 +213,9 @@ where
         let slope = e.slope(Expr::new(v)).finish(v)?;
         return Scale::of(t, &slope);
     };
+    if let Some(out) = small_scaled(e, t, v) {
+        return Ok(Value::Array(out));
+    }
     let mut out = Array::new(E::NAME, Dims::from_slice(v.shape()), v.dtype())?;
     fn run<E: Unary, T: Real + Element>(e: &E, t: &Array, v: &Array, out: &mut Array) -> Result<()>
     where

@@ -106,7 +106,16 @@ impl<F: Fold> Tile<'_, F> {
 }
 
 /// Rows `low..high` of the reduced axes into results that lie side by side, the first at `at`.
-fn tile<F: Fold>(f: F, data: &[F::Item], plan: &Plan, at: isize, low: usize, high: usize, with: &[F::With], out: &mut [F::Out]) {
+fn tile<F: Fold>(
+    f: F,
+    data: &[F::Item],
+    plan: &Plan,
+    at: isize,
+    low: usize,
+    high: usize,
+    with: &[F::With],
+    out: &mut [F::Out],
+) {
     let (width, step) = (out.len(), plan.kept.inner().1);
     let reduced = &plan.reduced;
     if (high - low) * width <= 64 {
@@ -148,7 +157,16 @@ fn tile<F: Fold>(f: F, data: &[F::Item], plan: &Plan, at: isize, low: usize, hig
     tile.finish();
 }
 /// Narrow rows that lie end to end: as many as make a wide row are treated as one, then joined.
-fn narrow<F: Fold>(f: F, data: &[F::Item], plan: &Plan, at: isize, low: usize, high: usize, with: &[F::With], out: &mut [F::Out]) {
+fn narrow<F: Fold>(
+    f: F,
+    data: &[F::Item],
+    plan: &Plan,
+    at: isize,
+    low: usize,
+    high: usize,
+    with: &[F::With],
+    out: &mut [F::Out],
+) {
     let width = out.len();
     let (reduced, (run, _)) = (&plan.reduced, plan.reduced.inner());
     let copies = (WIDE / width).min(high - low).min(run);
@@ -175,7 +193,16 @@ fn narrow<F: Fold>(f: F, data: &[F::Item], plan: &Plan, at: isize, low: usize, h
 }
 
 /// Results `first..first + out.len()` from rows `low..high`, cut where the inner kept axis ends.
-fn piece<F: Fold>(f: F, data: &[F::Item], plan: &Plan, first: usize, low: usize, high: usize, with: &[F::With], out: &mut [F::Out]) {
+fn piece<F: Fold>(
+    f: F,
+    data: &[F::Item],
+    plan: &Plan,
+    first: usize,
+    low: usize,
+    high: usize,
+    with: &[F::With],
+    out: &mut [F::Out],
+) {
     let inner = plan.kept.inner().0;
     let mut done = 0;
     while done < out.len() {

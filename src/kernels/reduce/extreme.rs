@@ -97,7 +97,12 @@ impl<T: Ordered> Kernel for Columns<'_, T> {
 }
 
 /// Position of the largest (or smallest) element along `axis`, for every line.
-pub fn arg_extreme<T: Ordered>(x: Strided<T>, axis: usize, largest: bool, out: &mut [i64]) -> Result<(), EmptyReduction> {
+pub fn arg_extreme<T: Ordered>(
+    x: Strided<T>,
+    axis: usize,
+    largest: bool,
+    out: &mut [i64],
+) -> Result<(), EmptyReduction> {
     if out.is_empty() {
         return Ok(());
     }

@@ -12,7 +12,9 @@ mod softmax;
 mod tests;
 pub use extreme::{arg_extreme, arg_extreme_all};
 pub use fold::Fold;
-pub use folds::{All, Any, CountNonzero, Largest, Product, Smallest, Sum, SumAbs, SumExp, SumSquaredDeviations, SumSquares};
+pub use folds::{
+    All, Any, CountNonzero, Largest, Product, Smallest, Sum, SumAbs, SumExp, SumSquaredDeviations, SumSquares,
+};
 pub use number::{Number, Ordered};
 pub use softmax::{log_softmax, softmax};
 

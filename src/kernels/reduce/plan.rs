@@ -37,11 +37,6 @@ impl Axes {
         }
         at
     }
-    /// The innermost axis, taken off.
-    pub fn pop(&mut self) -> (usize, isize) {
-        let size = self.shape.pop().unwrap_or(1);
-        (size, self.strides.pop().unwrap_or(0))
-    }
     /// The innermost axis: size and stride.
     #[inline(always)]
     pub fn inner(&self) -> (usize, isize) {
@@ -58,8 +53,7 @@ impl Axes {
 pub struct Plan {
     pub kept: Axes,
     pub reduced: Axes,
-    /// Where the results go if memory order is not the order of the output: strides in the output, one for each axis
-    /// of `order_shape`.
+    /// Where results go if memory order is not the order of the output: the kept axes with their strides there.
     pub order: Option<Axes>,
     pub offset: isize,
 }
@@ -118,6 +112,7 @@ impl Plan {
     }
     /// Whether neighbours in memory are neighbours in a reduced line.
     pub fn along_rows(&self) -> bool {
-        self.kept.shape.is_empty() || (!self.reduced.shape.is_empty() && far(self.reduced.inner().1) < far(self.kept.inner().1))
+        self.kept.shape.is_empty()
+            || (!self.reduced.shape.is_empty() && far(self.reduced.inner().1) < far(self.kept.inner().1))
     }
 }

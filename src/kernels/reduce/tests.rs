@@ -95,7 +95,7 @@ fn twice<U: PartialEq + Clone + std::fmt::Debug>(out: &mut [U], run: impl Fn(&mu
 #[test]
 fn reductions_agree_with_naive_loops() {
     let mut random = Random(1);
-    for round in 0..600 {
+    for round in 0..300 {
         let s = Sample::new(&mut random, if round % 10 == 0 { 60 } else { 9 });
         let axes = random.below(1 << s.shape.len()) as u64;
         let (x, groups) = (s.view(&s.data), s.groups(axes));
@@ -122,7 +122,10 @@ fn reductions_agree_with_naive_loops() {
         twice(&mut truth, |y| all(flags, axes, y));
         assert!(truth.iter().zip(&groups).all(|(t, g)| (*t == 1) == g.iter().all(|v| *v > 0.6)), "{what}");
         twice(&mut counts, |y| count_nonzero(flags, axes, y));
-        assert!(counts.iter().zip(&groups).all(|(t, g)| *t as usize == g.iter().filter(|v| **v > 0.6).count()), "{what}");
+        assert!(
+            counts.iter().zip(&groups).all(|(t, g)| *t as usize == g.iter().filter(|v| **v > 0.6).count()),
+            "{what}"
+        );
         let largest = max(x, axes, &mut y);
         if groups.iter().any(Vec::is_empty) {
             assert_eq!(largest, Err(EmptyReduction));
@@ -139,7 +142,12 @@ fn long_lines_and_columns_are_cut_alike_on_all_threads() {
     for shape in [[70_001, 3], [3, 70_001], [1000, 300], [257, 2049], [1, 300_000], [40, 5000]] {
         let data: Vec<f64> = (0..shape[0] * shape[1]).map(|_| random.number()).collect();
         let single: Vec<f32> = data.iter().map(|&v| v as f32).collect();
-        for (strides, axes) in [([shape[1] as isize, 1], 1), ([shape[1] as isize, 1], 2), ([shape[1] as isize, 1], 3), ([1, shape[0] as isize], 1)] {
+        for (strides, axes) in [
+            ([shape[1] as isize, 1], 1),
+            ([shape[1] as isize, 1], 2),
+            ([shape[1] as isize, 1], 3),
+            ([1, shape[0] as isize], 1),
+        ] {
             let s = Sample { data: data.clone(), offset: 0, shape: shape.to_vec(), strides: strides.to_vec() };
             let groups = s.groups(axes);
             let mut y = vec![0.0; groups.len()];
@@ -148,7 +156,8 @@ fn long_lines_and_columns_are_cut_alike_on_all_threads() {
             let mut y = vec![0f32; groups.len()];
             twice(&mut y, |y| sum(s.view(&single), axes, y));
             for (y, g) in y.iter().zip(&groups) {
-                let (exact, size) = (g.iter().map(|&v| f64::from(v as f32)).sum::<f64>(), g.iter().map(|v| v.abs()).sum::<f64>());
+                let (exact, size) =
+                    (g.iter().map(|&v| f64::from(v as f32)).sum::<f64>(), g.iter().map(|v| v.abs()).sum::<f64>());
                 assert!((f64::from(*y) - exact).abs() <= 2e-7 * size, "{y} {exact} {size}");
             }
         }
