@@ -62,6 +62,7 @@ def forwards() -> None:
         x = forward_ad.make_dual(point[0], one)
         y = forward_ad.make_dual(point[1], one)
         primal, tangent = forward_ad.unpack_dual(formula(x, y))
+        assert tangent is not None  # it depends on x and y
         show("forward_ad along (1, 1)", (primal.item(), tangent.item()), (15.0, 11.0))
 
     # Forward over reverse: the gradient's derivative along v is the Hessian [[0, 1], [1, 2]] times v.

@@ -28,7 +28,8 @@ from tqdm import tqdm
 
 F = rg.nn.functional
 WANTED = 0.97
-WIDTHS = (64, 128, 64, 10)
+WIDTHS = (64, 256, 128, 10)
+NOISE = 0.2
 BLUE, RED, GREY = "#2463a8", "#d1342f", "#8a8f98"
 
 
@@ -67,11 +68,12 @@ def network(parameters: list[rg.Tensor], x: rg.Tensor) -> rg.Tensor:
 
 
 def batches(data: Data, size: int) -> Iterator[tuple[rg.Tensor, rg.Tensor]]:
-    """The training data once, in random order."""
+    """The training data once, in random order and with noise on the pixels: so few images would be learned by heart."""
     order = rg.randperm(len(data.train_y))
     for start in range(0, len(order), size):
         rows = order[start : start + size]
-        yield data.train_x[rows], data.train_y[rows]
+        x = data.train_x[rows]
+        yield x + NOISE * rg.randn(*x.shape), data.train_y[rows]
 
 
 @dataclass
@@ -126,14 +128,15 @@ def train(data: Data, epochs: int, batch: int) -> tuple[list[rg.Tensor], History
                 optimizer.step(slowdown=0.5 + 0.5 * math.cos(math.pi * epoch / epochs))
                 history.losses.append(loss.item())
             history.accuracies.append(accuracy(parameters, data.test_x, data.test_y))
-            bar.set_postfix(loss=f"{history.losses[-1]:.4f}", held_out=f"{history.accuracies[-1]:.1%}")
+            bar.set_postfix(loss=f"{history.losses[-1]:.4f}", held_out=f"{history.accuracies[-1]:.1%}", refresh=False)
     return parameters, history
 
 
 def draw(path: Path, data: Data, predictions: Any, history: History) -> None:
     """The loss curve with the held-out accuracy below, and a grid of held-out digits; wrong ones come first, in red."""
     figure = plt.figure(figsize=(12, 5.6), layout="constrained")
-    curves, grid = figure.subfigures(1, 2, width_ratios=(1, 1.12), wspace=0.04)
+    panels: Any = figure.subfigures(1, 2, width_ratios=(1, 1.12), wspace=0.04)
+    curves, grid = panels
 
     above, below = curves.subplots(2, 1, height_ratios=(2, 1))
     losses = np.array(history.losses)

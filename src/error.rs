@@ -23,6 +23,22 @@ pub enum Error {
 }
 pub type Result<T> = std::result::Result<T, Error>;
 
+impl Error {
+    /// The same error under the name of the op that the user called.
+    pub fn named(mut self, name: &'static str) -> Error {
+        match &mut self {
+            Error::Shape { op, .. }
+            | Error::DType { op, .. }
+            | Error::Index { op, .. }
+            | Error::Value { op, .. }
+            | Error::Graph { op, .. }
+            | Error::NotDifferentiable { op, .. }
+            | Error::Memory { op, .. } => *op = name,
+            Error::Foreign(_) => {}
+        }
+        self
+    }
+}
 macro_rules! constructors { ($($name:ident $kind:ident)*) => {
     impl Error { $(
         #[cold]

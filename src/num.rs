@@ -11,12 +11,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// A quantity in a formula. `f32` and `f64` compute; [`Expr`] applies operators, which whoever watches records.
 pub trait Num:
-    Clone
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + Neg<Output = Self>
+    Clone + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
 {
     type Mask: Clone;
     /// The constant `c`.
@@ -191,7 +186,9 @@ impl Expr {
         let value = match (self, other) {
             (Expr::Of(Ok(a)), Expr::Of(Ok(b))) => ops::compare::compare(order, a, b),
             (Expr::Of(Ok(a)), Expr::Constant(b)) => ops::compare::compare_number(order, a, Scalar::Float(*b)),
-            (Expr::Constant(a), Expr::Of(Ok(b))) => ops::compare::compare_number(order.mirrored(), b, Scalar::Float(*a)),
+            (Expr::Constant(a), Expr::Of(Ok(b))) => {
+                ops::compare::compare_number(order.mirrored(), b, Scalar::Float(*a))
+            }
             (Expr::Of(Err(e)), _) | (_, Expr::Of(Err(e))) => Err(e.clone()),
             (Expr::Constant(a), Expr::Constant(b)) => {
                 let holds = match order {
@@ -250,7 +247,9 @@ impl Num for Expr {
         use ops::power::Pow;
         match (self, y) {
             (Expr::Constant(a), Expr::Constant(b)) => Expr::Constant(Real::pow(a, b)),
-            (Expr::Of(a), Expr::Constant(b)) => Expr::Of(a.and_then(|a| Pow::fixed(&a, Fixed::Right(Scalar::Float(b))))),
+            (Expr::Of(a), Expr::Constant(b)) => {
+                Expr::Of(a.and_then(|a| Pow::fixed(&a, Fixed::Right(Scalar::Float(b)))))
+            }
             (Expr::Constant(a), Expr::Of(b)) => Expr::Of(b.and_then(|b| Pow::fixed(&b, Fixed::Left(Scalar::Float(a))))),
             (Expr::Of(a), Expr::Of(b)) => Expr::Of(a.and_then(|a| Pow::of(&a, &b?))),
         }

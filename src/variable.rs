@@ -5,7 +5,7 @@
 use crate::{
     array::assign,
     error::{Error, Result},
-    graph::{Edge, GradCell, NodeRef},
+    graph::{self, Edge, GradCell, NodeRef},
     op::Prim,
     ops::{convert, expand, slice::SliceScatter},
     shape::show,
@@ -62,9 +62,9 @@ impl Variable {
     /// The view `op` of this variable, a member of its family.
     pub fn view(&mut self, op: Prim) -> Result<Variable> {
         let value = self.value()?;
-        let family = self.family.get_or_insert_with(|| {
-            Arc::new(Family { base: Mutex::new(Base { value: value.clone(), generation: 0 }) })
-        });
+        let family = self
+            .family
+            .get_or_insert_with(|| Arc::new(Family { base: Mutex::new(Base { value: value.clone(), generation: 0 }) }));
         let seen = trace::apply(op.clone(), &[&value])?.swap_remove(0);
         if !shares(&seen, &value) {
             return Ok(Variable::new(seen));
@@ -100,8 +100,14 @@ impl Variable {
                     return Err(Error::graph(
                         "requires_grad_",
                         match array.dtype().is_complex() {
-                            true => format!("a {} tensor cannot require a gradient yet; split it with view_as_real", array.dtype()),
-                            false => format!("a {} tensor cannot require a gradient; convert it to a float dtype first", array.dtype()),
+                            true => format!(
+                                "a {} tensor cannot require a gradient yet; split it with view_as_real",
+                                array.dtype()
+                            ),
+                            false => format!(
+                                "a {} tensor cannot require a gradient; convert it to a float dtype first",
+                                array.dtype()
+                            ),
                         },
                     ));
                 }
@@ -147,7 +153,10 @@ impl Variable {
     /// Cut the history: the variable becomes a leaf without gradient.
     pub fn detach_in_place(&mut self) -> Result<()> {
         if self.is_view() {
-            return Err(Error::graph("detach_", "cannot detach a view in place (its base keeps the history); use detach()"));
+            return Err(Error::graph(
+                "detach_",
+                "cannot detach a view in place (its base keeps the history); use detach()",
+            ));
         }
         let value = self.value()?.detached();
         self.replace(value);
@@ -159,8 +168,9 @@ impl Variable {
     pub fn write(&mut self, op: &'static str, f: impl FnOnce(&Value) -> Result<Value>) -> Result<()> {
         let old = self.value()?;
         self.check_leaf(op, &old)?;
+        let since = graph::last_seq();
         let new = f(&old)?;
-        self.write_value(op, old, new)
+        self.write_value(op, old, new, since)
     }
     /// Refuse to overwrite a leaf that is being followed.
     fn check_leaf(&self, op: &'static str, old: &Value) -> Result<()> {
@@ -181,24 +191,35 @@ impl Variable {
         }
         Ok(())
     }
-    fn write_value(&mut self, op: &'static str, old: Value, new: Value) -> Result<()> {
+    fn write_value(&mut self, op: &'static str, old: Value, new: Value, since: u64) -> Result<()> {
         if new.dtype() != old.dtype() && new.dtype().category() > old.dtype().category() {
-            return Err(Error::graph(
+            return Err(Error::dtype(
                 op,
-                format!("the result is {} and cannot be written into a {} tensor in place; use the out-of-place form", new.dtype(), old.dtype()),
+                format!(
+                    "the result is {} and cannot be written into a {} tensor in place; use the out-of-place form",
+                    new.dtype(),
+                    old.dtype()
+                ),
             ));
         }
         let new = convert::to(&new, old.dtype())?;
         if crate::shape::broadcast(op, new.shape(), old.shape())?.as_slice() != old.shape() {
             return Err(Error::shape(
                 op,
-                format!("the result has shape {}, which does not fit in place into shape {}", show(new.shape()), show(old.shape())),
+                format!(
+                    "the result has shape {}, which does not fit in place into shape {}",
+                    show(new.shape()),
+                    show(old.shape())
+                ),
             ));
         }
         let new = expand::to(op, &new, old.shape())?;
         let plain = |v: &Value| !matches!(v, Value::Traced(_));
         if plain(&old) && plain(&new) {
             let target = old.array()?.clone();
+            if let Some(edge) = new.edge() {
+                graph::preserve(edge, since, &target)?;
+            }
             assign(op, &target, new.array()?)?;
             if !trace::grad_enabled() || (old.edge().is_none() && new.edge().is_none()) {
                 return Ok(()); // nobody follows: the storage is all there is

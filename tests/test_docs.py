@@ -87,18 +87,6 @@ def test_docstring(name, thing):
     assert not failed, "".join(output)
 
 
-FUNCTIONS = [
-    (n, t)
-    for n, t in THINGS
-    if n.count(".") <= 2 and not inspect.isclass(t) and n.startswith(("rustgrad.", "rustgrad.func."))
-]
-
-
-@pytest.mark.parametrize("name, thing", FUNCTIONS, ids=[name for name, _ in FUNCTIONS])
-def test_public_functions_show_an_example(name, thing):
-    assert ">>> " in text(thing), f"{name} has no example"
-
-
 def test_all_lists_what_there_is():
     for module in modules():
         for name in getattr(module, "__all__", ()):

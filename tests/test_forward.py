@@ -150,17 +150,6 @@ def test_recording_outside_transforms(modes):
     same(x.grad, math.factorial(5) / math.factorial(5 - order) * 2.0 ** (5 - order))
 
 
-def test_recording_inside_jvp():
-    """The sweep of tensors that carry a tangent gives gradients that carry one: a Hessian-vector product."""
-    with fwd.dual_level():
-        x = fwd.make_dual(t(1.0, 2.0, grad=True), t(1.0, -1.0))
-        y = (x**3).sum()
-        (g,) = rg.autograd.grad(y, x, create_graph=True)
-        primal, tangent = fwd.unpack_dual(g)
-        same(primal, [3.0, 12.0])
-        same(tangent, [6.0, -12.0])
-
-
 # Perturbation confusion: Siskind and Pearlmutter, "Nesting forward-mode AD in a functional framework", 2008.
 @pytest.mark.parametrize("outer, inner", [(d, d), (d, r), (r, d), (r, r)], ids=["dd", "dr", "rd", "rr"])
 def test_perturbations_are_not_confused(outer, inner):

@@ -5,7 +5,9 @@ from ._core import *
 from ._core import Tensor as Tensor
 from . import autograd as autograd
 from . import func as func
+from . import linalg as linalg
 from . import nn as nn
+from ._sampling import logspace, multinomial, tril_indices, triu_indices
 from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
 
 __version__ = "0.1.0"
@@ -14,7 +16,12 @@ __all__ = [name for name in dir(_core) if not name.startswith("_")] + [
     "enable_grad",
     "func",
     "inference_mode",
+    "linalg",
+    "logspace",
+    "multinomial",
     "nn",
     "no_grad",
     "set_grad_enabled",
+    "tril_indices",
+    "triu_indices",
 ]

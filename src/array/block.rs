@@ -72,7 +72,8 @@ impl Block {
             }
         }
         let size = class_bytes(class);
-        let no_memory = || Error::memory(op, format!("cannot allocate {bytes} bytes; free some tensors or work in pieces"));
+        let no_memory =
+            || Error::memory(op, format!("cannot allocate {bytes} bytes; free some tensors or work in pieces"));
         let layout = Layout::from_size_align(size, ALIGNMENT).map_err(|_| no_memory())?;
         // SAFETY: the layout has a non-zero size.
         let pointer = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or_else(no_memory)?;

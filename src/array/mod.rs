@@ -46,7 +46,10 @@ enum Owner {
     /// The root array, never itself a view.
     View(Array),
     /// Keeps somebody else's memory alive; the flag says whether it may be written.
-    Foreign { _keep: Box<dyn Any + Send + Sync>, writable: bool },
+    Foreign {
+        _keep: Box<dyn Any + Send + Sync>,
+        writable: bool,
+    },
 }
 struct Header {
     references: AtomicUsize,
@@ -112,7 +115,15 @@ impl Array {
         unsafe { self.0.as_ref() }
     }
     #[inline]
-    fn make(dtype: DType, shape: Dims, strides: Strides, len: usize, contiguous: bool, data: *mut u8, owner: Owner) -> Array {
+    fn make(
+        dtype: DType,
+        shape: Dims,
+        strides: Strides,
+        len: usize,
+        contiguous: bool,
+        data: *mut u8,
+        owner: Owner,
+    ) -> Array {
         let inline = inline_bytes(&owner, len, dtype);
         let layout = header_layout(inline);
         // SAFETY: the layout is not empty; the header is written before anyone sees it; inline elements start at
@@ -226,7 +237,7 @@ impl Array {
         }
         if dtype.is_complex() && self.dtype() == dtype.real() {
             let (last, step) = (shape.pop()?, strides.pop()?);
-            let aligned = self.header().data as usize % self.dtype().size() == 0;
+            let aligned = (self.header().data as usize).is_multiple_of(self.dtype().size());
             if last != 2 || step != 1 || strides.iter().any(|s| s % 2 != 0) || !aligned {
                 return None;
             }
@@ -323,7 +334,7 @@ impl Array {
         if !T::accepts(self.dtype()) || !self.header().contiguous {
             return None;
         }
-        if self.len() == 0 {
+        if self.is_empty() {
             return Some(&[]);
         }
         // SAFETY: contiguous, the dtype matches, and the constructors vouch for `len` elements at `data`.
@@ -354,7 +365,7 @@ impl Array {
         if !self.is_unique() || !self.header().contiguous {
             return Err(Error::graph("array", "cannot write an array that is shared"));
         }
-        if self.len() == 0 {
+        if self.is_empty() {
             return Ok(&mut []);
         }
         // SAFETY: as in `slice`, and this is the only handle.
@@ -368,7 +379,10 @@ impl Array {
     pub fn from_shape<T: Element>(dtype: DType, shape: Dims, values: &[T]) -> Result<Array> {
         let mut array = Array::new("tensor", shape, dtype)?;
         if array.len() != values.len() {
-            return Err(Error::shape("tensor", format!("{} values do not fill shape {}", values.len(), show(array.shape()))));
+            return Err(Error::shape(
+                "tensor",
+                format!("{} values do not fill shape {}", values.len(), show(array.shape())),
+            ));
         }
         array.slice_mut::<T>()?.copy_from_slice(values);
         Ok(array)
@@ -377,7 +391,9 @@ impl Array {
     pub fn full(op: &'static str, shape: Dims, dtype: DType, value: Scalar) -> Result<Array> {
         let mut array = Array::new(op, shape, dtype)?;
         match dtype {
-            DType::Bool => array.slice_mut::<u8>()?.fill(u8::from(value.to_complex() != num_complex::Complex::default())),
+            DType::Bool => {
+                array.slice_mut::<u8>()?.fill(u8::from(value.to_complex() != num_complex::Complex::default()))
+            }
             DType::U8 => array.slice_mut::<u8>()?.fill(value.to_i64() as u8),
             DType::I32 => array.slice_mut::<i32>()?.fill(value.to_i64() as i32),
             DType::I64 => array.slice_mut::<i64>()?.fill(value.to_i64()),
@@ -417,7 +433,11 @@ impl Array {
         if self.len() != 1 {
             return Err(Error::graph(
                 "item",
-                format!("a tensor of shape {} has {} elements, not one; index it first", show(self.shape()), self.len()),
+                format!(
+                    "a tensor of shape {} has {} elements, not one; index it first",
+                    show(self.shape()),
+                    self.len()
+                ),
             ));
         }
         Ok(match self.dtype() {

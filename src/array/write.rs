@@ -13,7 +13,10 @@ pub type Written = u32;
 
 fn check(op: &'static str, target: &Array, source: &Array) -> Result<()> {
     if !target.is_writable() {
-        return Err(Error::value(op, "cannot write a tensor whose memory is read-only (it comes from a read-only array); clone() it first"));
+        return Err(Error::value(
+            op,
+            "cannot write a tensor whose memory is read-only (it comes from a read-only array); clone() it first",
+        ));
     }
     if target.shape() != source.shape() || target.dtype() != source.dtype() {
         let (a, b) = (show(target.shape()), show(source.shape()));
@@ -68,7 +71,11 @@ pub fn assign(op: &'static str, target: &Array, source: &Array) -> Result<Writte
 impl Array {
     /// `self += source` if nobody else holds this array; says whether it was done.
     pub fn add_in_place(&mut self, source: &Array) -> bool {
-        if !self.is_unique() || !self.is_contiguous() || self.dtype() != source.dtype() || self.shape() != source.shape() {
+        if !self.is_unique()
+            || !self.is_contiguous()
+            || self.dtype() != source.dtype()
+            || self.shape() != source.shape()
+        {
             return false;
         }
         macro_rules! add {
@@ -93,7 +100,10 @@ impl Array {
 /// `target += source` for gradients: in place where the storage allows it, else an error for the caller to add afresh.
 pub fn accumulate(target: &Array, source: &Array) -> Result<Written> {
     check("accumulate", target, source)?;
-    if target.shares_storage(source) || !target.is_contiguous() || matches!(target.header().owner, Owner::Foreign { .. }) {
+    if target.shares_storage(source)
+        || !target.is_contiguous()
+        || matches!(target.header().owner, Owner::Foreign { .. })
+    {
         return Err(Error::graph("accumulate", "storage is shared"));
     }
     macro_rules! add {

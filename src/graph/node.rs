@@ -1,7 +1,7 @@
 //! Nodes: an op that was recorded, its parents, and what its reverse rule will read.
 use super::arena;
 use crate::{
-    array::Aval,
+    array::{Array, Aval},
     error::{Error, Result},
     op::{Prim, Saved, Which},
     trace::Value,
@@ -183,9 +183,11 @@ impl NodeRef {
                 ),
             ));
         }
-        let needs = self.parents.iter().enumerate().fold(Which::NONE, |w, (i, p)| if p.is_some() { w.with(i) } else { w });
+        let needs =
+            self.parents.iter().enumerate().fold(Which::NONE, |w, (i, p)| if p.is_some() { w.with(i) } else { w });
         let mut kept = lock(&self.kept);
-        if release {
+        // What saved nothing can be gone through again, as in PyTorch.
+        if release && kept.as_ref().is_some_and(|k| !k.is_empty()) {
             self.released.store(true, Ordering::Release);
         }
         let Some(values) = kept.as_ref() else { return Ok(Saved::default()) };
@@ -208,7 +210,7 @@ impl NodeRef {
         let saves = self.op.saves(needs);
         let (mut inputs, mut outputs) = (SmallVec::new(), SmallVec::new());
         let owned: Kept = if release {
-            kept.take().unwrap_or_default()
+            kept.as_mut().map(std::mem::take).unwrap_or_default()
         } else {
             values.iter().map(|s| SavedValue { value: s.value.clone(), version: s.version }).collect()
         };
@@ -225,13 +227,40 @@ impl NodeRef {
         if saves.outputs {
             for (slot, value) in owned.enumerate() {
                 outputs.push(Some(match rewrap {
-                    Some(wrap) if value.dtype().is_inexact() => wrap(value, Edge { node: self.clone(), slot: slot as u32 }),
+                    Some(wrap) if value.dtype().is_inexact() => {
+                        wrap(value, Edge { node: self.clone(), slot: slot as u32 })
+                    }
                     _ => value,
                 }));
             }
         }
         Ok(Saved::new(inputs, outputs, self.avals.clone(), needs))
     }
+}
+/// Recording number of the last node this thread made.
+pub fn last_seq() -> u64 {
+    LAST.with(Cell::get)
+}
+/// Before `storage` is overwritten: nodes recorded after `since` that lead to `edge` get copies of what they saved of it.
+/// An in-place op that needs its input's old contents for its derivative thus keeps them.
+pub fn preserve(edge: &Edge, since: u64, storage: &Array) -> Result<()> {
+    let mut stack = vec![edge.node.clone()];
+    while let Some(node) = stack.pop() {
+        if node.seq <= since {
+            continue;
+        }
+        if let Some(kept) = lock(&node.kept).as_mut() {
+            for saved in kept.iter_mut() {
+                let copy = match saved.value.plain() {
+                    Some(array) if array.shares_storage(storage) => array.copied("clone")?,
+                    _ => continue,
+                };
+                *saved = SavedValue::new(Value::Array(copy));
+            }
+        }
+        stack.extend(node.parents.iter().flatten().map(|p| p.node.clone()));
+    }
+    Ok(())
 }
 impl std::ops::Deref for NodeRef {
     type Target = Node;

@@ -221,7 +221,10 @@ pub fn sweep(roots: Vec<(Edge, Value)>, options: &Options) -> Result<Vec<Option<
 }
 
 /// Nodes on some path from the roots to the edges: only through these does the sweep go.
-fn leading_to(roots: impl Iterator<Item = NodeRef>, edges: &[Edge]) -> HashSet<NodeRef, BuildHasherDefault<AddressHasher>> {
+fn leading_to(
+    roots: impl Iterator<Item = NodeRef>,
+    edges: &[Edge],
+) -> HashSet<NodeRef, BuildHasherDefault<AddressHasher>> {
     let oldest = edges.iter().map(|e| e.node.seq).min().unwrap_or(u64::MAX);
     let mut seen: HashSet<NodeRef, BuildHasherDefault<AddressHasher>> = HashSet::default();
     let mut stack: Vec<NodeRef> = roots.collect();
@@ -248,7 +251,9 @@ fn leading_to(roots: impl Iterator<Item = NodeRef>, edges: &[Edge]) -> HashSet<N
 /// Add `g` to a gradient cell: into its own storage where nobody watches, so that views of `.grad` see it.
 pub fn deposit(cell: &Arc<GradCell>, g: Value, replace: bool) -> Result<()> {
     cell.update(|old| match (old, g) {
-        (Some(Value::Array(sum)), Value::Array(g)) if !replace && sum.shape() == g.shape() && sum.dtype() == g.dtype() => {
+        (Some(Value::Array(sum)), Value::Array(g))
+            if !replace && sum.shape() == g.shape() && sum.dtype() == g.dtype() =>
+        {
             match array::accumulate(&sum, &g) {
                 Ok(_) => Ok(Value::Array(sum)),
                 Err(_) => Add::of(&Value::Array(sum), &Value::Array(g)),

@@ -4,7 +4,14 @@ use crate::{array::Strided, dtype::Element};
 
 /// For every line of `x` along `axis`, run `f(line, result)` with room for `count` results, and lay the results out
 /// as a contiguous array with `count` in place of the axis.
-pub fn each<T: Element, U: Element>(x: Strided<T>, axis: usize, count: usize, cost: usize, out: &mut [U], f: &(dyn Fn(&[T], &mut [U]) + Sync)) {
+pub fn each<T: Element, U: Element>(
+    x: Strided<T>,
+    axis: usize,
+    count: usize,
+    cost: usize,
+    out: &mut [U],
+    f: &(dyn Fn(&[T], &mut [U]) + Sync),
+) {
     let n = x.shape[axis];
     let inner: usize = x.shape[axis + 1..].iter().product();
     let outer: usize = x.shape[..axis].iter().product();

@@ -169,13 +169,7 @@ pub fn parallel(tasks: usize, work: usize, f: &(dyn Fn(usize) + Sync)) {
     let run = unsafe {
         std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), *const (dyn Fn(usize) + Sync + 'static)>(f)
     };
-    let job = Arc::new(Job {
-        run,
-        tasks,
-        next: AtomicUsize::new(0),
-        gate: Mutex::default(),
-        left: Condvar::new(),
-    });
+    let job = Arc::new(Job { run, tasks, next: AtomicUsize::new(0), gate: Mutex::default(), left: Condvar::new() });
     call_helpers(&job, useful - 1);
     WORKING.with(|w| w.set(true));
     let own = catch_unwind(AssertUnwindSafe(|| job.work())).err();

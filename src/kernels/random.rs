@@ -71,7 +71,7 @@ impl Philox {
     /// Uniform integers in [low, high), by the high half of a 128-bit product (bias below 2⁻⁶⁴ · range).
     pub fn integers(&mut self, low: i64, high: i64, out: &mut [i64]) {
         let range = high.wrapping_sub(low) as u64;
-        let scaled = move |bits: u64| low.wrapping_add((u128::from(bits) * u128::from(range) >> 64) as i64);
+        let scaled = move |bits: u64| low.wrapping_add(((u128::from(bits) * u128::from(range)) >> 64) as i64);
         self.fill(out, |pair| pair.map(scaled));
     }
     /// 0..n in random order (Fisher and Yates).
@@ -80,7 +80,7 @@ impl Philox {
         self.bits(&mut bits);
         let mut order: Vec<i64> = (0..n as i64).collect();
         for i in (1..n).rev() {
-            order.swap(i, (u128::from(bits[i]) * (i as u128 + 1) >> 64) as usize);
+            order.swap(i, ((u128::from(bits[i]) * (i as u128 + 1)) >> 64) as usize);
         }
         order
     }

@@ -39,6 +39,7 @@ pub struct Sub;
 impl Binary for Sub {
     const NAME: &'static str = "sub";
     const READS: [Reads; 2] = [Reads::Constant(1.0), Reads::Constant(-1.0)];
+    const ON_BOOLEANS: bool = false;
     const ON_INTEGERS: bool = true;
     const ON_COMPLEX: bool = true;
     #[inline(always)]

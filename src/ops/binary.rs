@@ -57,6 +57,8 @@ where
     fn integer(&self, a: i64, _b: i64) -> i64 {
         a
     }
+    /// Whether booleans count as 0 and 1.
+    const ON_BOOLEANS: bool = true;
     /// A number that must not stand on the right among integers (a zero divisor).
     fn forbids(&self, _b: i64) -> bool {
         false
@@ -76,7 +78,8 @@ where
         if a.dtype() == b.dtype() && a.shape() == b.shape() && (Self::ON_INTEGERS || !a.dtype().is_integral()) {
             return op.call(&[a, b]);
         }
-        let mut dtype = Promotion::default().tensor(a.dtype(), a.rank()).tensor(b.dtype(), b.rank()).result(default_dtype());
+        let mut dtype =
+            Promotion::default().tensor(a.dtype(), a.rank()).tensor(b.dtype(), b.rank()).result(default_dtype());
         if dtype.is_integral() && !Self::ON_INTEGERS {
             dtype = default_dtype();
         }
@@ -399,7 +402,9 @@ where
                 Ok(one(y))
             }
             d if d.is_complex() && E::ON_COMPLEX => Ok(one(eval_complex(self, xs)?)),
-            d if d.is_integral() && E::ON_INTEGERS => Ok(one(eval_integer(self, xs)?)),
+            d if d.is_integral() && E::ON_INTEGERS && (E::ON_BOOLEANS || d != DType::Bool) => {
+                Ok(one(eval_integer(self, xs)?))
+            }
             d => Err(Error::dtype(
                 E::NAME,
                 format!("cannot take {d} tensors of shape {}; convert them with .to(dtype) first", show(x.shape())),
@@ -440,12 +445,10 @@ where
             Fixed::Right(_) => (saved(0), None),
         };
         let inputs = if self.fixed == Fixed::None { 2 } else { 1 };
-        (0..inputs)
-            .map(|i| at.needs.has(i).then(|| self.slope_on(self.side(i), g, a, b)).transpose())
-            .collect()
+        (0..inputs).map(|i| at.needs.has(i).then(|| self.slope_on(self.side(i), g, a, b)).transpose()).collect()
     }
     fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values> {
-        crate::op::batch_all(self.clone(), xs, batched, n)
+        crate::op::batch_all(*self, xs, batched, n)
     }
     fn dual(&self, xs: &[&Array], ts: &[Option<&Array>]) -> Option<Result<(Array, Array)>> {
         fn run<E: Binary, T: Real + Element>(op: &Map2<E>, xs: &[&Array], ts: [&Array; 2]) -> Result<(Array, Array)>

@@ -98,7 +98,9 @@ impl Op for Compare {
                     None => Source::of(xs[1].strided::<$t>()?),
                 };
                 let order = self.order;
-                zip([Source::of(a.strided::<$t>()?), b], [y.slice_mut::<u8>()?], 1, &|[a, b], [y]| dispatch(Ordered(order, a, b, y)));
+                zip([Source::of(a.strided::<$t>()?), b], [y.slice_mut::<u8>()?], 1, &|[a, b], [y]| {
+                    dispatch(Ordered(order, a, b, y))
+                });
             }};
         }
         match a.dtype() {
@@ -119,7 +121,10 @@ impl Op for Compare {
                 equality::<T>(self.order, a.strided()?, b, y.slice_mut()?);
             }),
             d => {
-                return Err(Error::dtype(self.order.name(), format!("cannot order {d} tensors of shape {}; compare .abs() or .real", show(a.shape()))))
+                return Err(Error::dtype(
+                    self.order.name(),
+                    format!("cannot order {d} tensors of shape {}; compare .abs() or .real", show(a.shape())),
+                ))
             }
         }
         Ok(one(y))

@@ -15,13 +15,19 @@ pub fn arange_i64(n: usize, step: i64) -> Result<Array> {
 pub fn arange(start: Scalar, end: Scalar, step: Scalar, dtype: DType) -> Result<Array> {
     let (a, b, s) = (start.to_f64(), end.to_f64(), step.to_f64());
     if s == 0.0 || !a.is_finite() || !b.is_finite() || !s.is_finite() {
-        return Err(Error::value("arange", format!("cannot go from {a} to {b} in steps of {s}; all must be finite and the step not 0")));
+        return Err(Error::value(
+            "arange",
+            format!("cannot go from {a} to {b} in steps of {s}; all must be finite and the step not 0"),
+        ));
     }
     if (b - a) * s < 0.0 {
-        return Err(Error::value("arange", format!("cannot go from {a} to {b} in steps of {s}; the step has the wrong sign")));
+        return Err(Error::value(
+            "arange",
+            format!("cannot go from {a} to {b} in steps of {s}; the step has the wrong sign"),
+        ));
     }
     let n = ((b - a) / s).ceil();
-    if n > (1u64 << 40) as f64 {
+    if n > (1u64 << 36) as f64 {
         return Err(Error::memory("arange", format!("cannot hold {n} elements")));
     }
     let n = n as usize;
@@ -36,6 +42,9 @@ pub fn arange(start: Scalar, end: Scalar, step: Scalar, dtype: DType) -> Result<
 }
 /// `n` values from `start` to `end`, both included; computed from both ends so that both are exact.
 pub fn linspace(start: f64, end: f64, n: usize, dtype: DType) -> Result<Array> {
+    if n > 1 << 36 {
+        return Err(Error::memory("linspace", format!("cannot hold {n} elements")));
+    }
     let step = if n > 1 { (end - start) / (n - 1) as f64 } else { 0.0 };
     let value = |i: usize| if i < n / 2 || n == 1 { start + step * i as f64 } else { end - step * (n - 1 - i) as f64 };
     cast("linspace", &Array::from_slice(DType::F64, &(0..n).map(value).collect::<Vec<_>>())?, dtype)

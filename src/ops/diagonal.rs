@@ -1,5 +1,11 @@
 //! Diagonals and triangles.
-use super::{compare::{compare, Order}, create, index::Take, reshape::{reshape, Permute}, select};
+use super::{
+    compare::{compare, Order},
+    create,
+    index::Take,
+    reshape::{reshape, Permute},
+    select,
+};
 use crate::{
     array::Array,
     dtype::{DType, Scalar},

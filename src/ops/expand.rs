@@ -27,9 +27,8 @@ impl Op for Expand {
     const NAME: &'static str = "expand";
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let Target { shape, new, stretched } = &*self.0;
-        let strides: Strides = (0..shape.len())
-            .map(|a| if a < *new || stretched.has(a) { 0 } else { xs[0].strides()[a - new] })
-            .collect();
+        let strides: Strides =
+            (0..shape.len()).map(|a| if a < *new || stretched.has(a) { 0 } else { xs[0].strides()[a - new] }).collect();
         Ok(one(xs[0].view("expand", shape.clone(), strides, 0)?))
     }
     fn jvp(&self, _: &[Value], _: &[Value], ts: &[Option<Value>]) -> Result<Slopes> {
@@ -64,7 +63,11 @@ pub fn op_to(op: &'static str, from: &[usize], shape: &[usize]) -> Result<Option
     let cannot = || {
         Error::shape(
             op,
-            format!("cannot expand shape {} to {} (sizes must be equal, or 1 where they grow)", show(from), show(shape)),
+            format!(
+                "cannot expand shape {} to {} (sizes must be equal, or 1 where they grow)",
+                show(from),
+                show(shape)
+            ),
         )
     };
     let new = shape.len().checked_sub(from.len()).ok_or_else(cannot)?;

@@ -4,6 +4,7 @@ use super::{
     unary::{Of, Unary},
 };
 use crate::{math::Real, num::Num};
+use num_complex::Complex;
 /// e to the power x.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Exp;
@@ -17,6 +18,10 @@ impl Unary for Exp {
     #[inline(always)]
     fn slope<N: Num>(&self, v: N) -> N {
         v
+    }
+    const ON_COMPLEX: bool = true;
+    fn complex(&self, z: Complex<f64>) -> Complex<f64> {
+        z.exp()
     }
 }
 /// 2 to the power x.
@@ -62,6 +67,10 @@ impl Unary for Log {
     #[inline(always)]
     fn slope<N: Num>(&self, v: N) -> N {
         v.recip()
+    }
+    const ON_COMPLEX: bool = true;
+    fn complex(&self, z: Complex<f64>) -> Complex<f64> {
+        z.ln()
     }
 }
 /// Logarithm to base 2.

@@ -1,6 +1,7 @@
 //! Hyperbolic functions and their inverses.
 use super::unary::{Of, Unary};
 use crate::{math::Real, num::Num};
+use num_complex::Complex;
 /// Hyperbolic sine.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Sinh;
@@ -44,6 +45,10 @@ impl Unary for Tanh {
     #[inline(always)]
     fn slope<N: Num>(&self, v: N) -> N {
         N::lit(1.0) - v.squared()
+    }
+    const ON_COMPLEX: bool = true;
+    fn complex(&self, z: Complex<f64>) -> Complex<f64> {
+        z.tanh()
     }
 }
 /// Inverse hyperbolic sine.

@@ -30,6 +30,8 @@ pub struct Put;
 pub struct CheckIndex {
     pub size: usize,
     pub op: &'static str,
+    /// Whether negative positions count from the end, or are refused.
+    pub wrap: bool,
 }
 
 fn rows_of(op: &'static str, x: &Array, positions: &Array) -> Result<(Array, usize)> {
@@ -176,7 +178,7 @@ impl Op for CheckIndex {
         let shape = show(xs[0].shape());
         let size = self.size as i64;
         for (i, p) in out.slice_mut::<i64>()?.iter_mut().enumerate() {
-            if *p < -size || *p >= size {
+            if *p < if self.wrap { -size } else { 0 } || *p >= size {
                 return Err(Error::index(
                     self.op,
                     format!("index {p} (element {i} of an index of shape {shape}) is out of range for size {size}"),
@@ -203,10 +205,17 @@ impl Op for CheckIndex {
 }
 /// Positions as int64, checked and not negative.
 pub fn positions(op: &'static str, index: &Value, size: usize) -> Result<Value> {
+    checked(op, index, size, true)
+}
+/// As `positions`, saying whether negative ones are allowed.
+pub fn checked(op: &'static str, index: &Value, size: usize, wrap: bool) -> Result<Value> {
     if !index.dtype().is_integral() || index.dtype() == DType::Bool {
-        return Err(Error::dtype(op, format!("an index must be an integer tensor, not {}; convert it with .long()", index.dtype())));
+        return Err(Error::dtype(
+            op,
+            format!("an index must be an integer tensor, not {}; convert it with .long()", index.dtype()),
+        ));
     }
-    CheckIndex { size, op }.call(&[&convert::to(index, DType::I64)?])
+    CheckIndex { size, op, wrap }.call(&[&convert::to(index, DType::I64)?])
 }
 /// `positions * factor`, on integers.
 pub fn times(positions: &Value, factor: usize) -> Result<Value> {

@@ -3,7 +3,7 @@ use super::{
     arith::Add,
     binary::Binary,
     convert, create, expand,
-    index::{positions, times, Put, PutAdd, Take},
+    index::{checked, positions, times, Put, PutAdd, Take},
     reshape::{reshape, Permute},
     select,
 };
@@ -27,7 +27,10 @@ fn bring_forward(x: &Value, front: &[usize]) -> Result<(Value, Permute)> {
 /// Slices `index` of `x` along `axis`.
 pub fn index_select(x: &Value, axis: usize, index: &Value) -> Result<Value> {
     if index.rank() > 1 {
-        return Err(Error::shape("index_select", format!("the index must have at most one dimension, not shape {}", show(index.shape()))));
+        return Err(Error::shape(
+            "index_select",
+            format!("the index must have at most one dimension, not shape {}", show(index.shape())),
+        ));
     }
     take_axis("index_select", x, axis, index)
 }
@@ -53,23 +56,31 @@ pub fn take_axis(op: &'static str, x: &Value, axis: usize, index: &Value) -> Res
 }
 
 /// Flat positions of the elements that `index` names along `axis`, all other coordinates being the element's own.
-fn along(op: &'static str, shape: &[usize], axis: usize, index: &Value) -> Result<Value> {
+fn along(op: &'static str, shape: &[usize], axis: usize, index: &Value, wrap: bool) -> Result<Value> {
     if index.rank() != shape.len() {
         return Err(Error::shape(
             op,
-            format!("index of shape {} and tensor of shape {} must have as many dimensions", show(index.shape()), show(shape)),
+            format!(
+                "index of shape {} and tensor of shape {} must have as many dimensions",
+                show(index.shape()),
+                show(shape)
+            ),
         ));
     }
     for (a, (&i, &n)) in index.shape().iter().zip(shape).enumerate() {
         if a != axis && i > n {
             return Err(Error::shape(
                 op,
-                format!("index of shape {} is larger than the tensor of shape {} at dimension {a}", show(index.shape()), show(shape)),
+                format!(
+                    "index of shape {} is larger than the tensor of shape {} at dimension {a}",
+                    show(index.shape()),
+                    show(shape)
+                ),
             ));
         }
     }
     let strides = crate::shape::contiguous_strides(shape);
-    let mut at = times(&positions(op, index, shape[axis])?, strides[axis] as usize)?;
+    let mut at = times(&checked(op, index, shape[axis], wrap)?, strides[axis] as usize)?;
     for a in (0..shape.len()).filter(|&a| a != axis && index.shape()[a] > 1) {
         let mut unit = Dims::from_elem(1, shape.len());
         unit[a] = index.shape()[a];
@@ -92,7 +103,7 @@ fn at_least_1d(x: &Value) -> Result<Value> {
 /// `y[i][j] = x[index[i][j]][j]` along `axis`, as PyTorch's gather.
 pub fn gather(op: &'static str, x: &Value, axis: usize, index: &Value) -> Result<Value> {
     let (source, at) = (at_least_1d(x)?, at_least_1d(index)?);
-    let at = along(op, source.shape(), axis, &at)?;
+    let at = along(op, source.shape(), axis, &at, true)?;
     reshape(&Take.call(&[&flat(&source)?, &at])?, index.shape())
 }
 /// How scattered values meet what is there.
@@ -105,19 +116,26 @@ pub enum Meet {
 pub fn scatter(op: &'static str, x: &Value, axis: usize, index: &Value, source: &Value, meet: Meet) -> Result<Value> {
     let (base, index, source) = (at_least_1d(x)?, at_least_1d(index)?, at_least_1d(source)?);
     if source.dtype() != x.dtype() {
-        return Err(Error::dtype(op, format!("cannot scatter {} into {}; convert it first", source.dtype(), x.dtype())));
+        return Err(Error::dtype(
+            op,
+            format!("cannot scatter {} into {}; convert it first", source.dtype(), x.dtype()),
+        ));
     }
     if source.rank() != index.rank() || source.shape().iter().zip(index.shape()).any(|(s, i)| s < i) {
         return Err(Error::shape(
             op,
-            format!("source of shape {} is smaller than the index of shape {}", show(source.shape()), show(index.shape())),
+            format!(
+                "source of shape {} is smaller than the index of shape {}",
+                show(source.shape()),
+                show(index.shape())
+            ),
         ));
     }
     let mut source = source;
     for a in 0..source.rank() {
         source = super::views::narrow(&source, a, 0, index.shape()[a])?;
     }
-    let at = along(op, base.shape(), axis, &index)?;
+    let at = along(op, base.shape(), axis, &index, false)?;
     reshape(&put(&flat(&base)?, &at, &source, meet)?, x.shape())
 }
 fn put(rows: &Value, at: &Value, source: &Value, meet: Meet) -> Result<Value> {
@@ -130,7 +148,14 @@ fn put(rows: &Value, at: &Value, source: &Value, meet: Meet) -> Result<Value> {
     }
 }
 /// `x` with slices of `source` along `axis` added (or put) at `index`.
-pub fn index_put_axis(op: &'static str, x: &Value, axis: usize, index: &Value, source: &Value, meet: Meet) -> Result<Value> {
+pub fn index_put_axis(
+    op: &'static str,
+    x: &Value,
+    axis: usize,
+    index: &Value,
+    source: &Value,
+    meet: Meet,
+) -> Result<Value> {
     let at = positions(op, index, x.shape().get(axis).copied().unwrap_or(1))?;
     let base = at_least_1d(x)?;
     let (front, permute) = bring_forward(&base, &[axis])?;
@@ -139,7 +164,12 @@ pub fn index_put_axis(op: &'static str, x: &Value, axis: usize, index: &Value, s
     if moved.shape() != want.as_slice() {
         return Err(Error::shape(
             op,
-            format!("source of shape {} does not fit {} slices of shape {}", show(source.shape()), at.len(), show(x.shape())),
+            format!(
+                "source of shape {} does not fit {} slices of shape {}",
+                show(source.shape()),
+                at.len(),
+                show(x.shape())
+            ),
         ));
     }
     let rows = reshape(&front, &[front.shape()[0], front.shape()[1..].iter().product()])?;
@@ -242,7 +272,10 @@ pub fn advanced_put(x: &Value, axes: &[usize], indices: &[Value], source: &Value
 /// `x` with `value` where the mask is true.
 pub fn masked_fill(x: &Value, mask: &Value, value: &Value) -> Result<Value> {
     if mask.dtype() != DType::Bool {
-        return Err(Error::dtype("masked_fill", format!("the mask must be bool, not {}; compare it first", mask.dtype())));
+        return Err(Error::dtype(
+            "masked_fill",
+            format!("the mask must be bool, not {}; compare it first", mask.dtype()),
+        ));
     }
-    select::choose_by(mask, &convert::to(value, x.dtype())?, x)
+    select::choose_by(mask, &convert::to(value, x.dtype())?, x).map_err(|e| e.named("masked_fill"))
 }

@@ -75,7 +75,11 @@ pub fn cat(xs: &[Value], axis: usize) -> Result<Value> {
         if !fits || x.rank() == 0 {
             return Err(Error::shape(
                 "cat",
-                format!("cannot join shape {} (tensor {i}) to {} along dimension {axis}; all other sizes must be equal", show(x.shape()), show(first.shape())),
+                format!(
+                    "cannot join shapes {} and {} (tensor {i}) along dimension {axis}; all other sizes must be equal",
+                    show(first.shape()),
+                    show(x.shape())
+                ),
             ));
         }
         parts.push(convert::to(x, dtype)?);
@@ -89,7 +93,14 @@ pub fn stack(xs: &[Value], axis: usize) -> Result<Value> {
     let mut parts = Vec::with_capacity(xs.len());
     for (i, x) in xs.iter().enumerate() {
         if x.shape() != first.shape() {
-            return Err(Error::shape("stack", format!("tensor {i} has shape {} but the first has {}; all must be equal", show(x.shape()), show(first.shape()))));
+            return Err(Error::shape(
+                "stack",
+                format!(
+                    "cannot stack shapes {} and {} (tensor {i}); all must be equal",
+                    show(first.shape()),
+                    show(x.shape())
+                ),
+            ));
         }
         let mut shape = Dims::from_slice(x.shape());
         shape.insert(axis, 1);
@@ -130,10 +141,6 @@ pub fn repeat(x: &Value, times: &[usize]) -> Result<Value> {
         return Err(Error::shape("repeat", format!("a tensor with {} dimensions has too many to repeat", times.len())));
     }
     let spread = expand::to("repeat", &reshape(x, &apart)?, &wide)?;
-    let y = reshape(&spread, &merged)?;
-    // Without any repeats the reshapes are views; the result must be a copy.
-    if times.iter().all(|&t| t == 1) {
-        return convert::Copy.call(&[&y]);
-    }
-    Ok(y)
+    // The result must not share memory with `x`, even where the reshapes would be views.
+    reshape(&convert::Copy.call(&[&spread])?, &merged)
 }

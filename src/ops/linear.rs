@@ -2,7 +2,8 @@
 use super::{
     arith::Mul,
     binary::Binary,
-    expand, matmul::{matmul, MatMul},
+    expand,
+    matmul::{matmul, MatMul},
     reshape::{reshape, Permute},
     sum::Sum,
 };
@@ -16,9 +17,24 @@ use crate::{
 /// All products of an element of `a` and one of `b`, both vectors.
 pub fn outer(a: &Value, b: &Value) -> Result<Value> {
     if a.rank() != 1 || b.rank() != 1 {
-        return Err(Error::shape("outer", format!("cannot multiply shapes {} and {} (both must be vectors)", show(a.shape()), show(b.shape()))));
+        return Err(Error::shape(
+            "outer",
+            format!("cannot multiply shapes {} and {} (both must be vectors)", show(a.shape()), show(b.shape())),
+        ));
     }
     Mul::of(&reshape(a, &[a.len(), 1])?, &reshape(b, &[1, b.len()])?)
+}
+/// Kronecker product: every element of `a` times all of `b`.
+pub fn kron(a: &Value, b: &Value) -> Result<Value> {
+    let rank = a.rank().max(b.rank());
+    let padded =
+        |x: &Value| -> Dims { std::iter::repeat_n(1, rank - x.rank()).chain(x.shape().iter().copied()).collect() };
+    let (sa, sb) = (padded(a), padded(b));
+    let apart =
+        |s: &Dims, first: bool| -> Dims { s.iter().flat_map(|&n| if first { [n, 1] } else { [1, n] }).collect() };
+    let product = Mul::of(&reshape(a, &apart(&sa, true))?, &reshape(b, &apart(&sb, false))?)?;
+    let merged: Dims = sa.iter().zip(&sb).map(|(m, n)| m * n).collect();
+    reshape(&product, &merged)
 }
 /// Sum over pairs of axes of `a` and `b`.
 pub fn tensordot(a: &Value, b: &Value, left: &[usize], right: &[usize]) -> Result<Value> {
@@ -26,12 +42,17 @@ pub fn tensordot(a: &Value, b: &Value, left: &[usize], right: &[usize]) -> Resul
     if !fits {
         return Err(Error::shape(
             "tensordot",
-            format!("cannot contract dimensions {left:?} of shape {} with {right:?} of shape {} (sizes differ)", show(a.shape()), show(b.shape())),
+            format!(
+                "cannot contract dimensions {left:?} of shape {} with {right:?} of shape {} (sizes differ)",
+                show(a.shape()),
+                show(b.shape())
+            ),
         ));
     }
     let open = |x: &Value, used: &[usize]| (0..x.rank()).filter(|i| !used.contains(i)).collect::<Vec<_>>();
     let (free_a, free_b) = (open(a, left), open(b, right));
-    let order = |first: &[usize], last: &[usize]| Permute { order: first.iter().chain(last).map(|&i| i as u8).collect() };
+    let order =
+        |first: &[usize], last: &[usize]| Permute { order: first.iter().chain(last).map(|&i| i as u8).collect() };
     let size = |x: &Value, axes: &[usize]| axes.iter().map(|&i| x.shape()[i]).product::<usize>();
     let k = size(a, left);
     let rows = reshape(&order(&free_a, left).call(&[a])?, &[size(a, &free_a), k])?;
@@ -51,7 +72,14 @@ impl Term {
         while let Some((i, j)) = repeated(&self.labels) {
             let n = self.value.shape()[i];
             if n != self.value.shape()[j] {
-                return Err(Error::shape("einsum", format!("a repeated label stands for sizes {n} and {} of shape {}", self.value.shape()[j], show(self.value.shape()))));
+                return Err(Error::shape(
+                    "einsum",
+                    format!(
+                        "a repeated label stands for sizes {n} and {} of shape {}",
+                        self.value.shape()[j],
+                        show(self.value.shape())
+                    ),
+                ));
             }
             self.value = super::diagonal::diagonal(&self.value, 0, i, j)?;
             let label = self.labels[i];
@@ -71,7 +99,8 @@ impl Term {
     }
     /// Axes in the order of `labels`, all of which the term has.
     fn arranged(&self, labels: &[u32]) -> Result<Value> {
-        let order: Vec<u8> = labels.iter().filter_map(|l| self.labels.iter().position(|m| m == l)).map(|i| i as u8).collect();
+        let order: Vec<u8> =
+            labels.iter().filter_map(|l| self.labels.iter().position(|m| m == l)).map(|i| i as u8).collect();
         if order.iter().enumerate().all(|(i, &a)| i == a as usize) {
             return Ok(self.value.clone());
         }
@@ -94,8 +123,20 @@ fn contract(a: Term, b: Term, keep: impl Fn(u32) -> bool) -> Result<Term> {
         let Some(nb) = b.size(l) else { continue };
         let na = a.value.shape()[i];
         if na != nb {
-            let (target, n) = if na == 1 { (&mut a, nb) } else if nb == 1 { (&mut b, na) } else {
-                return Err(Error::shape("einsum", format!("a label stands for sizes {na} and {nb} in shapes {} and {}", show(a.value.shape()), show(b.value.shape()))));
+            let (target, n) = if na == 1 {
+                (&mut a, nb)
+            } else if nb == 1 {
+                (&mut b, na)
+            } else {
+                return Err(Error::shape(
+                    "einsum",
+                    format!(
+                        "the label {} stands for sizes {na} and {nb} in shapes {} and {}",
+                        char::from_u32(l).filter(char::is_ascii_alphabetic).unwrap_or('…'),
+                        show(a.value.shape()),
+                        show(b.value.shape())
+                    ),
+                ));
             };
             let at = target.labels.iter().position(|&m| m == l).unwrap_or(0);
             let mut shape = Dims::from_slice(target.value.shape());
@@ -154,7 +195,10 @@ pub fn einsum(equation: &str, values: &[Value]) -> Result<Value> {
     };
     let parts: Vec<&str> = inputs.split(',').collect();
     if parts.len() != values.len() {
-        return Err(Error::value("einsum", format!("'{equation}' names {} operands but {} were given", parts.len(), values.len())));
+        return Err(Error::value(
+            "einsum",
+            format!("'{equation}' names {} operands but {} were given", parts.len(), values.len()),
+        ));
     }
     let mut terms = Vec::new();
     let mut widest = 0;
@@ -162,7 +206,10 @@ pub fn einsum(equation: &str, values: &[Value]) -> Result<Value> {
         let named = part.replace("...", "").len();
         let dots = if part.contains("...") { value.rank().saturating_sub(named) } else { 0 };
         if named + dots != value.rank() {
-            return Err(Error::shape("einsum", format!("'{part}' does not fit a tensor of shape {}", show(value.shape()))));
+            return Err(Error::shape(
+                "einsum",
+                format!("'{part}' does not fit a tensor of shape {}", show(value.shape())),
+            ));
         }
         widest = widest.max(dots);
         terms.push(Term { value: value.clone(), labels: labels(part, dots)? }.diagonalise()?);
@@ -171,21 +218,26 @@ pub fn einsum(equation: &str, values: &[Value]) -> Result<Value> {
         Some(o) => labels(o, widest)?,
         None => {
             // Labels that occur once, in alphabetical order, behind the dots.
-            let mut all: Vec<u32> = parts.iter().flat_map(|p| p.chars()).filter(|c| c.is_ascii_alphabetic()).map(|c| c as u32).collect();
+            let mut all: Vec<u32> =
+                parts.iter().flat_map(|p| p.chars()).filter(|c| c.is_ascii_alphabetic()).map(|c| c as u32).collect();
             all.sort_unstable();
             let once = |l: &u32| all.iter().filter(|m| *m == l).count() == 1;
             (0..widest).rev().map(|i| DOTS + i as u32).chain(all.iter().copied().filter(once)).collect()
         }
     };
     if repeated(&wanted).is_some() || wanted.iter().any(|l| !terms.iter().any(|t| t.labels.contains(l))) {
-        return Err(Error::value("einsum", format!("the output of '{equation}' must use labels of the inputs, each once")));
+        return Err(Error::value(
+            "einsum",
+            format!("the output of '{equation}' must use labels of the inputs, each once"),
+        ));
     }
     let mut rest = terms.into_iter();
     let Some(mut sum) = rest.next() else { return Err(Error::value("einsum", "got no operands")) };
     let later: Vec<Term> = rest.collect();
     let mut later = std::collections::VecDeque::from(later);
     while let Some(next) = later.pop_front() {
-        let needed: Vec<u32> = later.iter().flat_map(|t| t.labels.iter().copied()).chain(wanted.iter().copied()).collect();
+        let needed: Vec<u32> =
+            later.iter().flat_map(|t| t.labels.iter().copied()).chain(wanted.iter().copied()).collect();
         sum = contract(sum, next, |l| needed.contains(&l))?;
     }
     sum.sum_out(|l| wanted.contains(&l))?.arranged(&wanted)

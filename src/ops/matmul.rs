@@ -114,7 +114,11 @@ pub fn matmul(a: &Value, b: &Value) -> Result<Value> {
     if sa.is_empty() || sb.is_empty() {
         return Err(Error::shape(
             "matmul",
-            format!("cannot multiply shapes {} and {} (both need at least one dimension); use * for numbers", show(sa), show(sb)),
+            format!(
+                "cannot multiply shapes {} and {} (both need at least one dimension); use * for numbers",
+                show(sa),
+                show(sb)
+            ),
         ));
     }
     if a.dtype() != b.dtype() {

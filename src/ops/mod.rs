@@ -14,6 +14,7 @@ pub mod indexing;
 pub mod join;
 pub mod leaf;
 pub mod linear;
+pub mod logic;
 pub mod matmul;
 pub mod nn;
 pub mod order;
@@ -37,19 +38,20 @@ use binary::Scale;
 use compare::Compare;
 use convert::{Convert, Copy};
 use expand::Expand;
-use index::{CheckIndex, Put, PutAdd, Take};
-use join::Cat;
-use nn::Softmax;
-use order::ArgSort;
-use reduce::{ArgExtreme, Extreme, Truth};
-use scan::CumSum;
 use exponential::*;
 use hyperbolic::*;
+use index::{CheckIndex, Put, PutAdd, Take};
+use join::Cat;
 use leaf::Leaf;
+use logic::{BitAnd, BitOr, BitXor, LeftShift, RightShift};
 use matmul::MatMul;
+use nn::Softmax;
+use order::ArgSort;
 use power::*;
+use reduce::{ArgExtreme, Extreme, Truth};
 use reshape::{Permute, Reshape};
 use rounding::*;
+use scan::CumSum;
 use select::Where;
 use slice::{Slice, SliceInto, SliceScatter};
 use special::*;
@@ -91,9 +93,9 @@ macro_rules! ops { (unary: $($U:ident)*; binary: $($B:ident)*; full: $($F:ident)
     }
 } }
 ops! {
-    unary: Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Erf Erfc Exp Exp2 Expm1 Floor Log Log10 Log1p Log2
+    unary: Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Erf Erfc Erfinv Exp Exp2 Expm1 Floor Log Log10 Log1p Log2
         LogSigmoid Ndtr Neg Reciprocal Relu Round Rsqrt Sigmoid Sign Sin Sinh Sqrt Square Tan Tanh Trunc;
-    binary: Add Atan2 Div Fmod FloorDivide Hypot LogAddExp Maximum Minimum Mul Pow Remainder Scale Sub;
+    binary: Add Atan2 BitAnd BitOr BitXor Div Fmod FloorDivide Hypot LeftShift LogAddExp Maximum Minimum Mul Pow Remainder RightShift Scale Sub XLogY;
     full: ArgExtreme ArgSort Cat CheckIndex Compare Convert Copy CumSum Expand Extreme Leaf MatMul Permute Put PutAdd
         Reshape Slice SliceInto SliceScatter Softmax Sum Take Truth Where
 }

@@ -7,7 +7,8 @@ use super::{
     exponential::{Exp, Log1p},
     index, indexing,
     power::{Rsqrt, Square},
-    reduce, reshape::reshape,
+    reduce,
+    reshape::reshape,
     rounding::Abs,
     select,
     special::Ndtr,
@@ -19,7 +20,10 @@ use crate::{
     array::Array,
     dtype::{DType, Element, Scalar},
     error::{Error, Result},
-    kernels::{isa::{dispatch, Kernel}, lines},
+    kernels::{
+        isa::{dispatch, Kernel},
+        lines,
+    },
     math::Real,
     op::{batch_all, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
     shape::{show, Axes, Dims},
@@ -83,7 +87,9 @@ impl Op for Softmax {
         match x.dtype() {
             DType::F32 => self.numbers::<f32>(x, &mut y)?,
             DType::F64 => self.numbers::<f64>(x, &mut y)?,
-            d => return Err(Error::dtype("softmax", format!("needs a float tensor, not {d}; convert it with .float()"))),
+            d => {
+                return Err(Error::dtype("softmax", format!("needs a float tensor, not {d}; convert it with .float()")))
+            }
         }
         Ok(one(y))
     }
@@ -149,11 +155,19 @@ pub fn nll(x: &Value, target: &Value, weight: Option<&Value>, ignore: i64, reduc
     if target.shape() != expected.as_slice() {
         return Err(Error::shape(
             "nll_loss",
-            format!("targets of shape {} do not fit an input of shape {}; expected {}", show(target.shape()), show(x.shape()), show(&expected)),
+            format!(
+                "targets of shape {} do not fit an input of shape {}; expected {}",
+                show(target.shape()),
+                show(x.shape()),
+                show(&expected)
+            ),
         ));
     }
     if !target.dtype().is_integral() {
-        return Err(Error::dtype("nll_loss", format!("targets must be integers, not {}; convert them with .long()", target.dtype())));
+        return Err(Error::dtype(
+            "nll_loss",
+            format!("targets must be integers, not {}; convert them with .long()", target.dtype()),
+        ));
     }
     let target = convert::to(target, DType::I64)?;
     let ignored = compare_number(Order::Equal, &target, Scalar::Int(ignore))?;
@@ -177,7 +191,14 @@ pub fn nll(x: &Value, target: &Value, weight: Option<&Value>, ignore: i64, reduc
     }
 }
 /// Cross entropy from scores: with class numbers, or with probabilities for every class.
-pub fn cross_entropy(x: &Value, target: &Value, weight: Option<&Value>, ignore: i64, reduction: Reduction, smoothing: f64) -> Result<Value> {
+pub fn cross_entropy(
+    x: &Value,
+    target: &Value,
+    weight: Option<&Value>,
+    ignore: i64,
+    reduction: Reduction,
+    smoothing: f64,
+) -> Result<Value> {
     let axis = usize::from(x.rank() > 1);
     if x.rank() == 0 {
         return Err(Error::shape("cross_entropy", "the input needs a dimension of classes"));
@@ -197,13 +218,23 @@ pub fn cross_entropy(x: &Value, target: &Value, weight: Option<&Value>, ignore: 
     };
     if target.dtype().is_float() {
         if target.shape() != x.shape() {
-            return Err(Error::shape("cross_entropy", format!("probabilities of shape {} do not fit an input of shape {}", show(target.shape()), show(x.shape()))));
+            return Err(Error::shape(
+                "cross_entropy",
+                format!(
+                    "probabilities of shape {} do not fit an input of shape {}",
+                    show(target.shape()),
+                    show(x.shape())
+                ),
+            ));
         }
-        let soft = Add::fixed(&times(target, 1.0 - smoothing)?, Fixed::Right(Scalar::Float(smoothing / classes as f64)))?;
+        let soft =
+            Add::fixed(&times(target, 1.0 - smoothing)?, Fixed::Right(Scalar::Float(smoothing / classes as f64)))?;
         let loss = spread(&soft)?;
         let samples = (loss.len().max(1)) as f64;
         return match reduction {
-            Reduction::Mean => Div::fixed(&sum(&loss, Axes::all(loss.rank()), false, None)?, Fixed::Right(Scalar::Float(samples))),
+            Reduction::Mean => {
+                Div::fixed(&sum(&loss, Axes::all(loss.rank()), false, None)?, Fixed::Right(Scalar::Float(samples)))
+            }
             other => other.apply(&loss),
         };
     }
@@ -225,7 +256,10 @@ pub fn cross_entropy(x: &Value, target: &Value, weight: Option<&Value>, ignore: 
                 }
                 None => convert::to(&compare_number(Order::NotEqual, target, Scalar::Int(ignore))?, x.dtype())?,
             };
-            Div::of(&sum(&uniform, Axes::all(uniform.rank()), false, None)?, &sum(&counted, Axes::all(counted.rank()), false, None)?)?
+            Div::of(
+                &sum(&uniform, Axes::all(uniform.rank()), false, None)?,
+                &sum(&counted, Axes::all(counted.rank()), false, None)?,
+            )?
         }
         other => other.apply(&uniform)?,
     };
@@ -289,10 +323,19 @@ pub fn clamp(x: &Value, min: Option<&Value>, max: Option<&Value>) -> Result<Valu
     Ok(y)
 }
 /// Zero mean and unit variance over the last `shape.len()` dimensions, then weight and bias.
-pub fn layer_norm(x: &Value, shape: &[usize], weight: Option<&Value>, bias: Option<&Value>, epsilon: f64) -> Result<Value> {
+pub fn layer_norm(
+    x: &Value,
+    shape: &[usize],
+    weight: Option<&Value>,
+    bias: Option<&Value>,
+    epsilon: f64,
+) -> Result<Value> {
     let lead = x.rank().checked_sub(shape.len()).filter(|&l| &x.shape()[l..] == shape);
     let Some(lead) = lead.filter(|_| !shape.is_empty()) else {
-        return Err(Error::shape("layer_norm", format!("normalized_shape {} is not the end of shape {}", show(shape), show(x.shape()))));
+        return Err(Error::shape(
+            "layer_norm",
+            format!("normalized_shape {} is not the end of shape {}", show(shape), show(x.shape())),
+        ));
     };
     let axes = Axes(Axes::all(x.rank()).0 & !Axes::all(lead).0);
     let centred = Sub::of(x, &reduce::mean(x, axes, true, None)?)?;
@@ -309,7 +352,13 @@ pub fn layer_norm(x: &Value, shape: &[usize], weight: Option<&Value>, bias: Opti
 }
 /// Class numbers as vectors that are 1 at the class and 0 elsewhere.
 pub fn one_hot(x: &Value, classes: usize) -> Result<Value> {
-    let at = index::positions("one_hot", x, classes)?;
+    if classes > 1 << 36 {
+        return Err(Error::memory("one_hot", format!("cannot hold {classes} classes")));
+    }
+    let at = index::positions("one_hot", x, classes).map_err(|e| match e {
+        Error::Index { op, message } => Error::Value { op, message },
+        other => other,
+    })?;
     let mut unit = Dims::from_slice(x.shape());
     unit.push(1);
     let all = Value::Array(super::create::arange_i64(classes, 1)?);

@@ -50,7 +50,14 @@ pub fn top(op: &'static str, x: &Value, axis: usize, descending: bool, count: us
         return Ok((super::reshape::reshape(&v, &[])?, super::reshape::reshape(&i, &[])?));
     }
     if count > x.shape()[axis] {
-        return Err(Error::index(op, format!("cannot take {count} of {} elements along dimension {axis} of shape {}", x.shape()[axis], show(x.shape()))));
+        return Err(Error::shape(
+            op,
+            format!(
+                "cannot take {count} of {} elements along dimension {axis} of shape {}",
+                x.shape()[axis],
+                show(x.shape())
+            ),
+        ));
     }
     let at = ArgSort { axis, descending, count }.call(&[&x.unwatched()])?;
     Ok((indexing::gather(op, x, axis, &at)?, at))

@@ -4,6 +4,7 @@ use super::{
     unary::{Of, Unary},
 };
 use crate::{math::Real, num::Num};
+use num_complex::Complex;
 /// Square root.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Sqrt;
@@ -18,6 +19,10 @@ impl Unary for Sqrt {
     #[inline(always)]
     fn slope<N: Num>(&self, v: N) -> N {
         N::lit(0.5) / v
+    }
+    const ON_COMPLEX: bool = true;
+    fn complex(&self, z: Complex<f64>) -> Complex<f64> {
+        z.sqrt()
     }
 }
 /// 1 / sqrt(x).
@@ -51,6 +56,10 @@ impl Unary for Reciprocal {
     fn slope<N: Num>(&self, v: N) -> N {
         -v.squared()
     }
+    const ON_COMPLEX: bool = true;
+    fn complex(&self, z: Complex<f64>) -> Complex<f64> {
+        z.inv()
+    }
 }
 /// x².
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
@@ -70,6 +79,10 @@ impl Unary for Square {
     const ON_INTEGERS: bool = true;
     fn integer(&self, x: i64) -> i64 {
         x.wrapping_mul(x)
+    }
+    const ON_COMPLEX: bool = true;
+    fn complex(&self, z: Complex<f64>) -> Complex<f64> {
+        z * z
     }
 }
 /// `a` to the power `b`.
@@ -114,6 +127,10 @@ impl Binary for Pow {
                 _ => 0,
             },
         }
+    }
+    const ON_COMPLEX: bool = true;
+    fn complex(&self, a: Complex<f64>, b: Complex<f64>) -> Complex<f64> {
+        a.powc(b)
     }
 }
 /// Length of the vector (a, b), without overflow.

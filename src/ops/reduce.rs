@@ -9,7 +9,8 @@ use super::{
     power::{Pow, Sqrt, Square},
     reshape::reshape,
     rounding::Abs,
-    select, sum::{sum, Sum},
+    select,
+    sum::{sum, Sum},
     unary::Unary,
     Fixed,
 };
@@ -41,7 +42,13 @@ impl Op for Extreme {
         let x = xs[0];
         if self.axes.count(x.shape()) == 0 {
             let name = if self.largest { "amax" } else { "amin" };
-            return Err(Error::index(name, format!("cannot reduce shape {} over empty dimensions; there is no extreme of nothing", show(x.shape()))));
+            return Err(Error::shape(
+                name,
+                format!(
+                    "cannot reduce shape {} over empty dimensions; there is no extreme of nothing",
+                    show(x.shape())
+                ),
+            ));
         }
         let mut y = Array::new("amax", self.axes.kept_in(x.shape()), x.dtype())?;
         macro_rules! run {
@@ -82,18 +89,20 @@ pub struct Truth {
     pub axes: Axes,
     pub all: bool,
 }
-macro_rules! no_derivative { () => {
-    const DIFFERENTIABLE: bool = false;
-    fn jvp(&self, _: &[Value], _: &[Value], _: &[Option<Value>]) -> Result<Slopes> {
-        Ok(one(None))
-    }
-    fn saves(&self, _: Which) -> Saves {
-        Saves::NOTHING
-    }
-    fn vjp(&self, _: &Saved, _: &[Option<Value>]) -> Result<Slopes> {
-        Ok(one(None))
-    }
-} }
+macro_rules! no_derivative {
+    () => {
+        const DIFFERENTIABLE: bool = false;
+        fn jvp(&self, _: &[Value], _: &[Value], _: &[Option<Value>]) -> Result<Slopes> {
+            Ok(one(None))
+        }
+        fn saves(&self, _: Which) -> Saves {
+            Saves::NOTHING
+        }
+        fn vjp(&self, _: &Saved, _: &[Option<Value>]) -> Result<Slopes> {
+            Ok(one(None))
+        }
+    };
+}
 pub(super) use no_derivative;
 impl Op for ArgExtreme {
     const NAME: &'static str = "argmax";
@@ -101,7 +110,10 @@ impl Op for ArgExtreme {
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let x = xs[0];
         if x.shape()[self.axis] == 0 && x.is_empty() {
-            return Err(Error::index("argmax", format!("cannot find an extreme of shape {} along the empty dimension {}", show(x.shape()), self.axis)));
+            return Err(Error::shape(
+                "argmax",
+                format!("cannot find an extreme of shape {} along the empty dimension {}", show(x.shape()), self.axis),
+            ));
         }
         let mut y = Array::new("argmax", Axes::one(self.axis).kept_in(x.shape()), DType::I64)?;
         macro_rules! run {
@@ -175,7 +187,14 @@ fn number(x: &Value, c: f64) -> Result<Value> {
 fn inexact(op: &'static str, x: &Value) -> Result<()> {
     match x.dtype().is_inexact() {
         true => Ok(()),
-        false => Err(Error::dtype(op, format!("needs a float tensor, not {} of shape {}; convert it with .float() or pass dtype=", x.dtype(), show(x.shape())))),
+        false => Err(Error::dtype(
+            op,
+            format!(
+                "needs a float tensor, not {} of shape {}; convert it with .float() or pass dtype=",
+                x.dtype(),
+                show(x.shape())
+            ),
+        )),
     }
 }
 pub fn mean(x: &Value, axes: Axes, keepdim: bool, dtype: Option<DType>) -> Result<Value> {
@@ -204,8 +223,9 @@ pub fn prod(x: &Value, axes: Axes, keepdim: bool, dtype: Option<DType>) -> Resul
 fn prod_along(x: &Value, axis: usize) -> Result<Value> {
     let mut y = x.clone();
     if y.shape()[axis] == 0 {
-        let shape = Axes::one(axis).kept_in(y.shape());
-        return Ok(Value::Array(Array::full("prod", shape, y.dtype(), Scalar::Int(1))?));
+        // One, as a function of x: it keeps its place in the graph, with slope zero.
+        let none = Sum { axes: Axes::one(axis), kept: Axes::one(axis) }.call(&[&y])?;
+        return Add::fixed(&none, Fixed::Right(Scalar::Int(1)));
     }
     while y.shape()[axis] > 1 {
         let n = y.shape()[axis];
@@ -238,7 +258,7 @@ pub fn vector_norm(x: &Value, p: f64, axes: Axes, keepdim: bool) -> Result<Value
         return root(&sum(&Square.of(x)?, axes, keepdim, None)?);
     }
     let size = Abs.of(x)?;
-    if p == f64::INFINITY || p == f64::NEG_INFINITY {
+    if p.is_infinite() {
         return extreme(&size, axes, keepdim, p > 0.0);
     }
     if p == 0.0 {

@@ -52,7 +52,12 @@ impl Op for Reshape {
         if count("reshape", &self.shape)? != x.len() {
             return Err(Error::shape(
                 "reshape",
-                format!("cannot give {} elements of shape {} the shape {}", x.len(), show(x.shape()), show(&self.shape)),
+                format!(
+                    "cannot give {} elements of shape {} the shape {}",
+                    x.len(),
+                    show(x.shape()),
+                    show(&self.shape)
+                ),
             ));
         }
         let shape = Dims::from_slice(&self.shape);
@@ -107,7 +112,7 @@ pub fn resolve(op: &'static str, len: usize, from: &[usize], sizes: &[i64]) -> R
     }
     let mut shape: Dims = sizes.iter().map(|&n| n.max(0) as usize).collect();
     if let Some(i) = open {
-        if known == 0 || len % known != 0 {
+        if known == 0 || !len.is_multiple_of(known) {
             return Err(cannot("-1 has no size that fits"));
         }
         shape[i] = len / known;

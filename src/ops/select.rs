@@ -89,7 +89,11 @@ pub fn choose_by(condition: &Value, a: &Value, b: &Value) -> Result<Value> {
     if condition.dtype() != DType::Bool && condition.dtype() != DType::U8 {
         return Err(Error::dtype(
             "where",
-            format!("the condition of shape {} is {}, not bool; compare it first, e.g. c != 0", show(condition.shape()), condition.dtype()),
+            format!(
+                "the condition of shape {} is {}, not bool; compare it first, e.g. c != 0",
+                show(condition.shape()),
+                condition.dtype()
+            ),
         ));
     }
     let dtype = Promotion::default().tensor(a.dtype(), a.rank()).tensor(b.dtype(), b.rank()).result(default_dtype());

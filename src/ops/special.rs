@@ -1,5 +1,8 @@
 //! The error function and its relatives.
-use super::unary::{Of, Unary};
+use super::{
+    binary::{Binary, Reads},
+    unary::{Of, Unary},
+};
 use crate::{math::Real, num::Num};
 /// Error function, 2/√π ∫₀ˣ exp(-s²) ds.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
@@ -44,5 +47,44 @@ impl Unary for Ndtr {
     #[inline(always)]
     fn slope<N: Num>(&self, v: N) -> N {
         (v.squared() * N::lit(-0.5)).exp() * N::lit(0.398_942_280_401_432_7)
+    }
+}
+/// Inverse of the error function.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Erfinv;
+impl Unary for Erfinv {
+    const NAME: &'static str = "erfinv";
+    const SLOPE: Of = Of::Output;
+    #[inline(always)]
+    fn f<T: Real>(&self, x: T) -> T {
+        x.erfinv()
+    }
+    #[inline(always)]
+    fn slope<N: Num>(&self, v: N) -> N {
+        v.squared().exp() * N::lit(0.886_226_925_452_758)
+    }
+}
+/// a · log(b), and 0 where a is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct XLogY;
+impl Binary for XLogY {
+    const NAME: &'static str = "xlogy";
+    const READS: [Reads; 2] = [Reads::Both; 2];
+    const COST: usize = 8;
+    #[inline(always)]
+    fn f<T: Real>(&self, a: T, b: T) -> T {
+        let product = a * b.ln();
+        let zero = <T as Real>::lit(0.0);
+        <T as Real>::select(a == zero, <T as Real>::select(Real::is_nan(b), b, zero), product)
+    }
+    #[inline(always)]
+    fn slope_a<N: Num>(&self, a: N, b: N) -> N {
+        // 0 · log 0 is constant in a direction that keeps b at 0.
+        let both = N::select(a.equals(&N::lit(0.0)), b.clone(), N::lit(1.0));
+        N::select(both.less(&N::lit(f64::MIN_POSITIVE)), N::lit(0.0), b.ln())
+    }
+    #[inline(always)]
+    fn slope_b<N: Num>(&self, a: N, b: N) -> N {
+        a / b
     }
 }

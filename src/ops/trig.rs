@@ -4,6 +4,7 @@ use super::{
     unary::{Of, Unary},
 };
 use crate::{math::Real, num::Num};
+use num_complex::Complex;
 /// Sine.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Sin;
@@ -25,6 +26,10 @@ impl Unary for Sin {
     }
     fn full<T: Real>(&self, x: T) -> T {
         x.sin_any()
+    }
+    const ON_COMPLEX: bool = true;
+    fn complex(&self, z: Complex<f64>) -> Complex<f64> {
+        z.sin()
     }
 }
 /// Cosine.
@@ -48,6 +53,10 @@ impl Unary for Cos {
     }
     fn full<T: Real>(&self, x: T) -> T {
         x.cos_any()
+    }
+    const ON_COMPLEX: bool = true;
+    fn complex(&self, z: Complex<f64>) -> Complex<f64> {
+        z.cos()
     }
 }
 /// Tangent.

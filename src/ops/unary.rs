@@ -286,7 +286,7 @@ where
         })))
     }
     fn batch(&self, xs: &[Value], _: Which, _: usize) -> Result<Values> {
-        apply(self.clone(), &[&xs[0]])
+        apply(*self, &[&xs[0]])
     }
     fn dual(&self, xs: &[&Array], ts: &[Option<&Array>]) -> Option<Result<(Array, Array)>> {
         fn run<E: Unary, T: Real + Element>(e: &E, x: &Array, t: &Array) -> Result<(Array, Array)>

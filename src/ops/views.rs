@@ -103,7 +103,10 @@ pub fn narrow_op(op: &'static str, shape: &[usize], dim: i64, start: i64, length
     let n = shape[a] as i64;
     let from = if start < 0 { start + n } else { start };
     if from < 0 || length < 0 || from + length > n {
-        return Err(Error::index(op, format!("start {start} and length {length} do not fit size {n} of dimension {a} of shape {}", show(shape))));
+        return Err(Error::index(
+            op,
+            format!("start {start} and length {length} do not fit size {n} of dimension {a} of shape {}", show(shape)),
+        ));
     }
     Ok(along(shape, a, Span { start: from as usize, step: 1, size: length as usize }))
 }

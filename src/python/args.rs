@@ -16,9 +16,12 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Dims {
         if let Ok(one) = obj.extract::<i64>() {
             return Ok(Dims(vec![one]));
         }
-        obj.extract::<Vec<i64>>()
-            .map(Dims)
-            .map_err(|_| PyTypeError::new_err(format!("dim: expected an int or a tuple of ints, not {}", obj.repr().map(|r| r.to_string()).unwrap_or_default())))
+        obj.extract::<Vec<i64>>().map(Dims).map_err(|_| {
+            PyTypeError::new_err(format!(
+                "dim: expected an int or a tuple of ints, not {}",
+                obj.repr().map(|r| r.to_string()).unwrap_or_default()
+            ))
+        })
     }
 }
 /// `dim` or its NumPy name `axis`.
@@ -71,9 +74,12 @@ pub fn values(op: &'static str, obj: &Bound<'_, PyAny>) -> PyResult<Vec<Value>> 
     obj.try_iter()?
         .map(|item| {
             let item = item?;
-            let tensor = item
-                .cast::<Tensor>()
-                .map_err(|_| PyTypeError::new_err(format!("{op}: expected a sequence of tensors, but it holds a {}", item.get_type().name().map(|n| n.to_string()).unwrap_or_default())))?;
+            let tensor = item.cast::<Tensor>().map_err(|_| {
+                PyTypeError::new_err(format!(
+                    "{op}: expected a sequence of tensors, but it holds a {}",
+                    item.get_type().name().map(|n| n.to_string()).unwrap_or_default()
+                ))
+            })?;
             Ok(tensor.get().value()?)
         })
         .collect()

@@ -13,6 +13,7 @@ use crate::{
         compare::{compare, compare_number, Order},
         exponential::*,
         hyperbolic::*,
+        logic,
         power::*,
         rounding::*,
         select,
@@ -124,7 +125,16 @@ impl Tensor {
         Ok(self.value()?.into())
     }
     fn __abs__(&self) -> PyResult<Tensor> {
-        Ok(Abs.of(&self.value()?)?.into())
+        self.abs()
+    }
+    /// Absolute value; of complex numbers, their length.
+    fn abs(&self) -> PyResult<Tensor> {
+        Ok(super::complex::abs(&self.value()?)?.into())
+    }
+    /// In-place form.
+    fn abs_<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
+        slf.get().variable().write("abs_", |x| Abs.of(x))?;
+        Ok(slf)
     }
     fn __richcmp__(&self, other: Operand, op: pyo3::basic::CompareOp) -> PyResult<Tensor> {
         use pyo3::basic::CompareOp::*;
@@ -157,8 +167,6 @@ macro_rules! unary { ($($(#[$doc:meta])* $name:ident $inplace:ident $op:path;)*)
     const UNARY: &[&str] = &[$(stringify!($name)),*];
 } }
 unary! {
-    /// Absolute value.
-    abs abs_ Abs;
     /// Inverse cosine.
     acos acos_ Acos;
     /// Inverse hyperbolic cosine.
@@ -181,11 +189,13 @@ unary! {
     erf erf_ Erf;
     /// Complementary error function.
     erfc erfc_ Erfc;
+    /// Inverse error function.
+    erfinv erfinv_ Erfinv;
     /// Exponential.
     exp exp_ Exp;
     /// Power of two.
     exp2 exp2_ Exp2;
-    /// exp(x) - 1.
+    /// Exponential minus 1, precise near 0.
     expm1 expm1_ Expm1;
     /// Largest integer not above.
     floor floor_ Floor;
@@ -193,7 +203,7 @@ unary! {
     log log_ Log;
     /// Logarithm to base 10.
     log10 log10_ Log10;
-    /// log(1 + x).
+    /// Logarithm of 1 + x, precise near 0.
     log1p log1p_ Log1p;
     /// Logarithm to base 2.
     log2 log2_ Log2;
@@ -203,7 +213,7 @@ unary! {
     neg neg_ Neg;
     /// 1 / x.
     reciprocal reciprocal_ Reciprocal;
-    /// max(x, 0).
+    /// Larger of x and 0.
     relu relu_ Relu;
     /// 1 / sqrt(x).
     rsqrt rsqrt_ Rsqrt;
@@ -259,12 +269,15 @@ two! {
     atan2 atan2_ Atan2;
     /// Length of the vector (self, other).
     hypot hypot_ Hypot;
-    /// log(exp(self) + exp(other)).
+    /// Product of self and log(other), 0 where self is 0.
+    xlogy xlogy_ XLogY;
+    /// Logarithm of the sum of exponentials of two.
     logaddexp logaddexp_ LogAddExp;
 }
 macro_rules! comparisons { ($($name:ident $order:ident)*) => {
     #[pymethods]
     impl Tensor { $(
+        /// Compares element by element.
         fn $name(&self, other: Operand) -> PyResult<Tensor> {
             Ok(ordered(Order::$order, &self.value()?, other)?.into())
         }
@@ -284,11 +297,12 @@ impl Tensor {
         let x = self.value()?;
         Ok(run(py, work(&x), || binary::<Add>(&x, with_alpha(other, alpha)?))?.into())
     }
+    /// In-place form of add.
     #[pyo3(signature = (other, *, alpha=None))]
     fn add_<'py>(slf: Bound<'py, Self>, other: Operand, alpha: Option<Operand>) -> PyResult<Bound<'py, Self>> {
-            slf.get().variable().write("add_", |x| binary::<Add>(x, with_alpha(other, alpha)?))?;
-            Ok(slf)
-        }
+        slf.get().variable().write("add_", |x| binary::<Add>(x, with_alpha(other, alpha)?))?;
+        Ok(slf)
+    }
     /// sub(other, *, alpha=1)
     /// --
     ///
@@ -298,11 +312,12 @@ impl Tensor {
         let x = self.value()?;
         Ok(run(py, work(&x), || binary::<Sub>(&x, with_alpha(other, alpha)?))?.into())
     }
+    /// In-place form of sub.
     #[pyo3(signature = (other, *, alpha=None))]
     fn sub_<'py>(slf: Bound<'py, Self>, other: Operand, alpha: Option<Operand>) -> PyResult<Bound<'py, Self>> {
-            slf.get().variable().write("sub_", |x| binary::<Sub>(x, with_alpha(other, alpha)?))?;
-            Ok(slf)
-        }
+        slf.get().variable().write("sub_", |x| binary::<Sub>(x, with_alpha(other, alpha)?))?;
+        Ok(slf)
+    }
     /// pow(exponent)
     /// --
     ///
@@ -312,10 +327,171 @@ impl Tensor {
         let x = self.value()?;
         Ok(run(py, 20 * work(&x), || pow(&x, exponent))?.into())
     }
+    /// In-place form of pow.
     fn pow_<'py>(slf: Bound<'py, Self>, exponent: Operand) -> PyResult<Bound<'py, Self>> {
-            slf.get().variable().write("pow_", |x| pow(x, exponent))?;
-            Ok(slf)
+        slf.get().variable().write("pow_", |x| pow(x, exponent))?;
+        Ok(slf)
+    }
+}
+/// The quotient, rounded as PyTorch's `rounding_mode` says.
+fn divided(x: &Value, other: Operand, rounding_mode: Option<&str>) -> Result<Value, Error> {
+    match rounding_mode {
+        None => binary::<Div>(x, other),
+        Some("floor") => binary::<FloorDivide>(x, other),
+        Some("trunc") => {
+            let rest = match &other {
+                Operand::Tensor(y) => Fmod::of(x, y)?,
+                Operand::Number(s) => Fmod::fixed(x, Fixed::Right(*s))?,
+            };
+            let whole = Sub::of(x, &rest)?;
+            if whole.dtype().is_integral() {
+                return binary::<FloorDivide>(&whole, other);
+            }
+            Trunc.of(&binary::<Div>(x, other)?)
         }
+        Some(mode) => {
+            Err(Error::value("div", format!("rounding_mode must be None, \"floor\" or \"trunc\", not {mode:?}")))
+        }
+    }
+}
+fn rounded(x: &Value, decimals: i32) -> Result<Value, Error> {
+    if decimals == 0 {
+        return Round.of(x);
+    }
+    let scale = Scalar::Float(10f64.powi(decimals.abs()));
+    if decimals > 0 {
+        return Div::fixed(&Round.of(&Mul::fixed(x, Fixed::Right(scale))?)?, Fixed::Right(scale));
+    }
+    Mul::fixed(&Round.of(&Div::fixed(x, Fixed::Right(scale))?)?, Fixed::Right(scale))
+}
+#[pymethods]
+impl Tensor {
+    /// div(other, *, rounding_mode=None)
+    /// --
+    ///
+    /// Quotient; rounded down with "floor", towards zero with "trunc".
+    #[pyo3(signature = (other, *, rounding_mode=None))]
+    fn div(&self, py: Python<'_>, other: Operand, rounding_mode: Option<&str>) -> PyResult<Tensor> {
+        let x = self.value()?;
+        Ok(run(py, 2 * work(&x), || divided(&x, other, rounding_mode))?.into())
+    }
+    /// In-place form of div.
+    #[pyo3(signature = (other, *, rounding_mode=None))]
+    fn div_<'py>(slf: Bound<'py, Self>, other: Operand, rounding_mode: Option<&str>) -> PyResult<Bound<'py, Self>> {
+        slf.get().variable().write("div_", |x| divided(x, other, rounding_mode))?;
+        Ok(slf)
+    }
+    /// true_divide(other)
+    /// --
+    ///
+    /// Quotient.
+    fn true_divide(&self, py: Python<'_>, other: Operand) -> PyResult<Tensor> {
+        self.div(py, other, None)
+    }
+    /// round(*, decimals=0)
+    /// --
+    ///
+    /// Nearest integer, halves to even; or the nearest number with so many decimals.
+    #[pyo3(signature = (*, decimals=0))]
+    fn round(&self, decimals: i32) -> PyResult<Tensor> {
+        Ok(rounded(&self.value()?, decimals)?.into())
+    }
+    /// In-place form of round.
+    #[pyo3(signature = (*, decimals=0))]
+    fn round_<'py>(slf: Bound<'py, Self>, decimals: i32) -> PyResult<Bound<'py, Self>> {
+        slf.get().variable().write("round_", |x| rounded(x, decimals))?;
+        Ok(slf)
+    }
+    /// frac()
+    /// --
+    ///
+    /// What is left after rounding towards zero.
+    fn frac(&self) -> PyResult<Tensor> {
+        let x = self.value()?;
+        Ok(Sub::of(&x, &Trunc.of(&x)?)?.into())
+    }
+    /// positive()
+    /// --
+    ///
+    /// The tensor itself.
+    fn positive(&self) -> PyResult<Tensor> {
+        Ok(self.value()?.into())
+    }
+}
+macro_rules! truths { ($($(#[$doc:meta])* $name:ident $f:path;)*) => {
+    #[pymethods]
+    impl Tensor { $(
+        $(#[$doc])*
+        fn $name(&self) -> PyResult<Tensor> {
+            Ok($f(&self.value()?)?.into())
+        }
+    )* }
+    const TRUTHS: &[&str] = &[$(stringify!($name)),*];
+} }
+truths! {
+    /// True where an element is zero.
+    logical_not logic::not;
+    /// Every bit inverted.
+    bitwise_not logic::bitwise_not;
+    /// True where an element is NaN.
+    isnan logic::is_nan;
+    /// True where an element is infinite.
+    isinf logic::is_inf;
+    /// True where an element is neither infinite nor NaN.
+    isfinite logic::is_finite;
+}
+macro_rules! combinations { ($($(#[$doc:meta])* $name:ident $f:expr;)*) => {
+    #[pymethods]
+    impl Tensor { $(
+        $(#[$doc])*
+        fn $name(&self, other: Operand) -> PyResult<Tensor> {
+            Ok($f(&self.value()?, &other.value()?)?.into())
+        }
+    )* }
+} }
+combinations! {
+    /// True where both are not zero.
+    logical_and logic::and;
+    /// True where either is not zero.
+    logical_or logic::or;
+    /// True where exactly one is not zero.
+    logical_xor logic::xor;
+    /// Bits set in both.
+    bitwise_and logic::of_bits::<logic::BitAnd>;
+    /// Bits set in either.
+    bitwise_or logic::of_bits::<logic::BitOr>;
+    /// Bits set in exactly one.
+    bitwise_xor logic::of_bits::<logic::BitXor>;
+    /// Bits moved to the left.
+    bitwise_left_shift logic::of_bits::<logic::LeftShift>;
+    /// Bits moved to the right.
+    bitwise_right_shift logic::of_bits::<logic::RightShift>;
+    __lshift__ logic::of_bits::<logic::LeftShift>;
+    __rshift__ logic::of_bits::<logic::RightShift>;
+    __and__ logic::of_bits::<logic::BitAnd>;
+    __rand__ logic::of_bits::<logic::BitAnd>;
+    __or__ logic::of_bits::<logic::BitOr>;
+    __ror__ logic::of_bits::<logic::BitOr>;
+    __xor__ logic::of_bits::<logic::BitXor>;
+    __rxor__ logic::of_bits::<logic::BitXor>;
+}
+#[pymethods]
+impl Tensor {
+    fn __invert__(&self) -> PyResult<Tensor> {
+        Ok(logic::bitwise_not(&self.value()?)?.into())
+    }
+}
+/// pow(input, exponent)
+/// --
+///
+/// Power; one of the two may be a number.
+#[pyfunction(name = "pow")]
+fn power(input: Operand, exponent: Operand) -> PyResult<Tensor> {
+    Ok(match input {
+        Operand::Tensor(x) => pow(&x, exponent)?,
+        number => reflected::<Pow>(&exponent.value()?, number)?,
+    }
+    .into())
 }
 /// where(condition, input, other)
 /// --
@@ -330,5 +506,16 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     export(m, UNARY)?;
     export(m, TWO)?;
     export(m, COMPARISONS)?;
-    export(m, &["add", "sub", "pow"])
+    export(m, TRUTHS)?;
+    m.add_function(wrap_pyfunction!(power, m)?)?;
+    let names =
+        ["add", "sub", "div", "true_divide", "round", "frac", "positive", "logical_and", "logical_or", "logical_xor"];
+    export(m, &names)?;
+    export(m, &["bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift"])?;
+    for (alias, name) in
+        [("subtract", "sub"), ("multiply", "mul"), ("divide", "div"), ("negative", "neg"), ("absolute", "abs")]
+    {
+        m.add(alias, m.getattr(name)?)?;
+    }
+    Ok(())
 }

@@ -1,8 +1,5 @@
 //! Reverse mode in Python: requires_grad, backward, grad, hooks, and the modes that switch recording.
-use super::{
-    error::foreign,
-    tensor::Tensor,
-};
+use super::{error::foreign, tensor::Tensor};
 use crate::{
     error::{Error, Result},
     graph::{
@@ -35,7 +32,11 @@ impl Hook for TensorHook {
             if new.shape() != g.shape() {
                 return Err(Error::shape(
                     "hook",
-                    format!("returned a gradient of shape {} for one of shape {}", crate::shape::show(new.shape()), crate::shape::show(g.shape())),
+                    format!(
+                        "returned a gradient of shape {} for one of shape {}",
+                        crate::shape::show(new.shape()),
+                        crate::shape::show(g.shape())
+                    ),
                 )
                 .into());
             }
@@ -52,7 +53,9 @@ struct NodeHook {
 impl Hook for NodeHook {
     fn call(&self, shown: &[Option<Value>], also: &[Option<Value>]) -> Result<Option<Vec<Option<Value>>>> {
         Python::attach(|py| {
-            let tuple = |vs: &[Option<Value>]| PyTuple::new(py, vs.iter().map(|v| v.clone().map(Tensor::new)).collect::<Vec<_>>());
+            let tuple = |vs: &[Option<Value>]| {
+                PyTuple::new(py, vs.iter().map(|v| v.clone().map(Tensor::new)).collect::<Vec<_>>())
+            };
             let out = match self.after {
                 false => self.call.bind(py).call1((tuple(shown)?,))?,
                 true => self.call.bind(py).call1((tuple(shown)?, tuple(also)?))?,
@@ -61,7 +64,11 @@ impl Hook for NodeHook {
                 return Ok(None);
             }
             let items: Vec<Option<PyRef<'_, Tensor>>> = out.extract()?;
-            items.into_iter().map(|t| t.map(|t| t.value()).transpose().map_err(PyErr::from)).collect::<PyResult<Vec<_>>>().map(Some)
+            items
+                .into_iter()
+                .map(|t| t.map(|t| t.value()).transpose().map_err(PyErr::from))
+                .collect::<PyResult<Vec<_>>>()
+                .map(Some)
         })
         .map_err(foreign)
     }
@@ -89,6 +96,7 @@ struct RemovableHandle {
 }
 #[pymethods]
 impl RemovableHandle {
+    /// Take the hook off.
     fn remove(&self) {
         (self.remove)();
     }
@@ -127,6 +135,7 @@ impl Node {
             .collect();
         format!("{camel}Backward0")
     }
+    /// Pairs (node, output number) of the inputs, None for inputs without gradient.
     #[getter]
     fn next_functions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let items = self.0.parents.iter().map(|p| match p {
@@ -135,9 +144,11 @@ impl Node {
         });
         PyTuple::new(py, items.collect::<PyResult<Vec<_>>>()?)
     }
+    /// Call `hook(grad_inputs, grad_outputs)` after the node ran.
     fn register_hook(&self, hook: Py<PyAny>) -> RemovableHandle {
         handle(self.0.clone(), self.0.add_hook(When::After, Arc::new(NodeHook { call: hook, after: true })))
     }
+    /// Call `hook(grad_outputs)` before the node runs.
     fn register_prehook(&self, hook: Py<PyAny>) -> RemovableHandle {
         handle(self.0.clone(), self.0.add_hook(When::Before, Arc::new(NodeHook { call: hook, after: false })))
     }
@@ -206,6 +217,7 @@ impl Tensor {
         };
         Ok(edge.filter(|e| !e.node.is_leaf()).map(|e| Node(e.node)))
     }
+    /// Which output of its op this tensor is.
     #[getter]
     fn output_nr(&self) -> PyResult<u32> {
         Ok(self.variable().edge()?.map_or(0, |e| e.slot))
@@ -235,7 +247,11 @@ impl Tensor {
             if g.shape() != value.shape() || g.dtype() != value.dtype() {
                 return Err(Error::shape(
                     "grad",
-                    format!("cannot set {:?} as the gradient of {:?}; shape and dtype must be equal", g.aval(), value.aval()),
+                    format!(
+                        "cannot set {:?} as the gradient of {:?}; shape and dtype must be equal",
+                        g.aval(),
+                        value.aval()
+                    ),
                 )
                 .into());
             }
@@ -259,6 +275,7 @@ impl Tensor {
     fn retain_grad(&self) -> PyResult<()> {
         Ok(self.variable().retain_grad()?)
     }
+    /// Whether a computed tensor keeps its gradient.
     #[getter]
     fn retains_grad(&self) -> PyResult<bool> {
         let mut variable = self.variable();
@@ -272,6 +289,7 @@ impl Tensor {
     fn detach(&self) -> PyResult<Tensor> {
         Ok(self.value()?.detached().into())
     }
+    /// Forget the history in place.
     fn detach_(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
         slf.get().variable().detach_in_place()?;
         Ok(slf)
@@ -313,7 +331,11 @@ impl Tensor {
         let mut variable = slf.get().variable();
         let leaf = variable.edge()?.is_some_and(|e| e.node.is_leaf());
         let Some(cell) = variable.cell().filter(|_| leaf).cloned() else {
-            return Err(Error::graph("register_post_accumulate_grad_hook", "only a leaf that requires a gradient accumulates one").into());
+            return Err(Error::graph(
+                "register_post_accumulate_grad_hook",
+                "only a leaf that requires a gradient accumulates one",
+            )
+            .into());
         };
         drop(variable);
         let weak = py.import("weakref")?.call_method1("ref", (&slf,))?;
@@ -343,7 +365,7 @@ impl Tensor {
         inputs: Option<Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let gradient = gradient.map(|g| tensor_of(&g)).transpose()?;
-        run_backward(slf.py(), &[slf.clone()], &[gradient], retain_graph, create_graph, inputs)
+        run_backward(slf.py(), std::slice::from_ref(&slf), &[gradient], retain_graph, create_graph, inputs)
     }
 }
 fn same(a: &Value, b: &Value) -> bool {
@@ -398,7 +420,9 @@ fn roots(op: &'static str, outputs: &[Bound<'_, Tensor>], gradients: &[Option<Va
                 Value::Traced(_) => "is followed by a func transform, not by backward; take its gradient with func.grad or func.vjp",
                 _ => "does not require a gradient and was not computed from anything that does; set requires_grad=True on an input",
             };
-            return Err(Error::graph(op, format!("the output of shape {} {why}", crate::shape::show(value.shape()))).into());
+            return Err(
+                Error::graph(op, format!("the output of shape {} {why}", crate::shape::show(value.shape()))).into()
+            );
         };
         let g = seed(op, &value, g.as_ref())?;
         roots.push((edge.clone(), g));
@@ -444,7 +468,13 @@ fn edges_of(op: &'static str, inputs: &[Bound<'_, Tensor>]) -> PyResult<Vec<Edge
         .enumerate()
         .map(|(i, t)| {
             t.get().variable().edge()?.ok_or_else(|| {
-                Error::graph(op, format!("input {i} does not require a gradient; call requires_grad_() on it before the computation")).into()
+                Error::graph(
+                    op,
+                    format!(
+                        "input {i} does not require a gradient; call requires_grad_() on it before the computation"
+                    ),
+                )
+                .into()
             })
         })
         .collect()
@@ -494,6 +524,9 @@ fn grad<'py>(
         roots.iter_mut().for_each(|(_, g)| *g = g.detached());
     }
     let inputs = tensors(inputs)?;
+    if inputs.is_empty() {
+        return Err(Error::value("grad", "inputs is empty; name the tensors to differentiate by").into());
+    }
     let edges = edges_of("grad", &inputs)?;
     let options = Options {
         retain_graph: retain_graph.unwrap_or(create_graph),
@@ -520,6 +553,7 @@ fn grad<'py>(
     }
     Ok(results.to_tuple())
 }
+/// Whether operations are being recorded.
 #[pyfunction]
 fn is_grad_enabled() -> bool {
     trace::grad_enabled()
@@ -528,6 +562,7 @@ fn is_grad_enabled() -> bool {
 fn _set_grad_enabled(on: bool) -> bool {
     trace::set_grad_enabled(on)
 }
+/// Whether inference mode is on.
 #[pyfunction]
 fn is_inference_mode_enabled() -> bool {
     trace::inference()

@@ -32,7 +32,11 @@ impl Drop for Keep {
 pub fn from_numpy_array(obj: &Bound<'_, PyAny>) -> PyResult<Array> {
     let interface = obj.getattr("__array_interface__")?;
     let interface = interface.cast::<PyDict>()?;
-    let get = |key: &str| interface.get_item(key)?.ok_or_else(|| PyTypeError::new_err(format!("from_numpy: the array interface has no {key}")));
+    let get = |key: &str| {
+        interface
+            .get_item(key)?
+            .ok_or_else(|| PyTypeError::new_err(format!("from_numpy: the array interface has no {key}")))
+    };
     let code: String = get("typestr")?.extract()?;
     let native = if cfg!(target_endian = "little") { '<' } else { '>' };
     let dtype = match code.strip_prefix(['|', native]) {
@@ -59,7 +63,9 @@ pub fn from_numpy_array(obj: &Bound<'_, PyAny>) -> PyResult<Array> {
         Some(s) if !s.is_none() => {
             let bytes: Vec<isize> = s.extract()?;
             if bytes.iter().any(|b| b % size != 0) {
-                return Err(PyValueError::new_err("from_numpy: the strides are not multiples of the element size; copy the array first"));
+                return Err(PyValueError::new_err(
+                    "from_numpy: the strides are not multiples of the element size; copy the array first",
+                ));
             }
             bytes.iter().map(|b| b / size).collect()
         }
@@ -69,11 +75,16 @@ pub fn from_numpy_array(obj: &Bound<'_, PyAny>) -> PyResult<Array> {
         return Err(PyValueError::new_err("from_numpy: the array is not aligned; copy it first"));
     }
     if shape.len() > crate::shape::MAX_RANK {
-        return Err(PyValueError::new_err(format!("from_numpy: {} dimensions are more than {}", shape.len(), crate::shape::MAX_RANK)));
+        return Err(PyValueError::new_err(format!(
+            "from_numpy: {} dimensions are more than {}",
+            shape.len(),
+            crate::shape::MAX_RANK
+        )));
     }
     let keep = Box::new(Keep(Some(obj.clone().unbind())));
     // SAFETY: NumPy vouches for address, shape and strides as long as the array object lives, which `keep` holds.
-    let array = unsafe { Array::foreign(address as *mut u8, dtype, Dims::from_slice(&shape), strides, keep, !read_only) };
+    let array =
+        unsafe { Array::foreign(address as *mut u8, dtype, Dims::from_slice(&shape), strides, keep, !read_only) };
     Ok(array?)
 }
 /// A NumPy array or scalar as an array (arrays are shared, scalars copied); `None` for other objects.
@@ -85,7 +96,9 @@ pub fn array_like(obj: &Bound<'_, PyAny>) -> PyResult<Option<Array>> {
     let array = numpy.call_method1("asarray", (obj,))?;
     let kind: String = array.getattr("dtype")?.getattr("name")?.extract()?;
     if from_name(&kind).is_none() {
-        return Err(PyTypeError::new_err(format!("tensor: cannot hold NumPy dtype {kind}; convert it with .astype() first")));
+        return Err(PyTypeError::new_err(format!(
+            "tensor: cannot hold NumPy dtype {kind}; convert it with .astype() first"
+        )));
     }
     from_numpy_array(&array).map(Some)
 }
@@ -100,11 +113,16 @@ struct Nested {
 impl Nested {
     fn read(&mut self, obj: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
         let ragged = |expected: usize, found: usize| {
-            PyValueError::new_err(format!("tensor: expected a sequence of length {expected} at dimension {depth} (got {found})"))
+            PyValueError::new_err(format!(
+                "tensor: expected a sequence of length {expected} at dimension {depth} (got {found})"
+            ))
         };
         if let Some(s) = scalar(obj) {
             if depth < self.shape.len() {
-                return Err(PyValueError::new_err(format!("tensor: a number stands where a sequence of length {} is expected", self.shape[depth])));
+                return Err(PyValueError::new_err(format!(
+                    "tensor: a number stands where a sequence of length {} is expected",
+                    self.shape[depth]
+                )));
             }
             self.promotion = self.promotion.number(s.category());
             self.numbers.push(s);
@@ -113,11 +131,7 @@ impl Nested {
         if depth > crate::shape::MAX_RANK {
             return Err(PyValueError::new_err("tensor: the lists are nested too deeply"));
         }
-        let array = if let Ok(t) = obj.cast::<Tensor>() {
-            Some(t.get().numbers("tensor")?)
-        } else {
-            array_like(obj)?
-        };
+        let array = if let Ok(t) = obj.cast::<Tensor>() { Some(t.get().numbers("tensor")?) } else { array_like(obj)? };
         if let Some(array) = array {
             for (i, &n) in array.shape().iter().enumerate() {
                 match self.shape.get(depth + i) {
@@ -135,11 +149,19 @@ impl Nested {
             }
             return Ok(());
         }
-        let items: Vec<Bound<'_, PyAny>> = if obj.is_instance_of::<PyList>() || obj.is_instance_of::<PyTuple>() || (obj.hasattr("__len__")? && obj.hasattr("__getitem__")? && !obj.is_instance_of::<pyo3::types::PyString>() && !obj.is_instance_of::<PyDict>()) {
+        let items: Vec<Bound<'_, PyAny>> = if obj.is_instance_of::<PyList>()
+            || obj.is_instance_of::<PyTuple>()
+            || (obj.hasattr("__len__")?
+                && obj.hasattr("__getitem__")?
+                && !obj.is_instance_of::<pyo3::types::PyString>()
+                && !obj.is_instance_of::<PyDict>())
+        {
             obj.try_iter()?.collect::<PyResult<_>>()?
         } else {
             let kind = obj.get_type().name()?.to_string();
-            return Err(PyTypeError::new_err(format!("tensor: cannot make a tensor of a {kind}; give numbers, nested lists or arrays")));
+            return Err(PyTypeError::new_err(format!(
+                "tensor: cannot make a tensor of a {kind}; give numbers, nested lists or arrays"
+            )));
         };
         match self.shape.get(depth) {
             Some(&n) if n != items.len() => return Err(ragged(n, items.len())),
@@ -155,7 +177,9 @@ impl Nested {
         let shape = Dims::from_slice(&self.shape);
         let all = self.numbers.iter();
         let wide = match natural.category() {
-            Category::Complex => Array::from_shape(DType::C128, shape, &all.map(|s| s.to_complex()).collect::<Vec<_>>()),
+            Category::Complex => {
+                Array::from_shape(DType::C128, shape, &all.map(|s| s.to_complex()).collect::<Vec<_>>())
+            }
             Category::Float => Array::from_shape(DType::F64, shape, &all.map(|s| s.to_f64()).collect::<Vec<_>>()),
             _ => Array::from_shape(DType::I64, shape, &all.map(|s| s.to_i64()).collect::<Vec<_>>()),
         }?;
@@ -164,7 +188,9 @@ impl Nested {
 }
 /// An array of a Python object: copied unless it is a NumPy array or tensor and `share` is asked for.
 pub fn array_of(obj: &Bound<'_, PyAny>, dtype: Option<DType>, share: bool) -> PyResult<Array> {
-    if let Some(s) = scalar(obj) {
+    // NumPy's scalars derive from Python's numbers but bring their own dtype.
+    let builtin = obj.get_type().module().is_ok_and(|m| m == "builtins");
+    if let Some(s) = scalar(obj).filter(|_| builtin) {
         let natural = Promotion::default().number(s.category()).result(default_dtype());
         return Ok(Array::full("tensor", Dims::new(), dtype.unwrap_or(natural), s)?);
     }
@@ -196,7 +222,12 @@ pub fn check_device(device: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
 /// A new tensor with a copy of `data`: numbers, nested lists, NumPy arrays or tensors.
 #[pyfunction]
 #[pyo3(signature = (data, *, dtype=None, device=None, requires_grad=false))]
-fn tensor(data: &Bound<'_, PyAny>, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
+fn tensor(
+    data: &Bound<'_, PyAny>,
+    dtype: Option<Arg>,
+    device: Option<&Bound<'_, PyAny>>,
+    requires_grad: bool,
+) -> PyResult<Tensor> {
     check_device(device)?;
     let t = Tensor::new(Value::Array(array_of(data, dtype.map(|d| d.0), false)?));
     if requires_grad {
@@ -210,7 +241,12 @@ fn tensor(data: &Bound<'_, PyAny>, dtype: Option<Arg>, device: Option<&Bound<'_,
 /// `data` as a tensor, sharing memory where it can: tensors of the right dtype are returned as they are.
 #[pyfunction]
 #[pyo3(signature = (data, dtype=None, device=None))]
-fn as_tensor(py: Python<'_>, data: &Bound<'_, PyAny>, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>) -> PyResult<Py<Tensor>> {
+fn as_tensor(
+    py: Python<'_>,
+    data: &Bound<'_, PyAny>,
+    dtype: Option<Arg>,
+    device: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Py<Tensor>> {
     check_device(device)?;
     if let Ok(t) = data.cast::<Tensor>() {
         let value = t.get().value()?;
@@ -229,7 +265,10 @@ fn as_tensor(py: Python<'_>, data: &Bound<'_, PyAny>, dtype: Option<Arg>, device
 fn from_numpy(ndarray: &Bound<'_, PyAny>) -> PyResult<Tensor> {
     let numpy = ndarray.py().import("numpy")?;
     if !ndarray.is_instance(&numpy.getattr("ndarray")?)? {
-        return Err(PyTypeError::new_err(format!("from_numpy: expected a numpy.ndarray, not a {}", ndarray.get_type().name()?)));
+        return Err(PyTypeError::new_err(format!(
+            "from_numpy: expected a numpy.ndarray, not a {}",
+            ndarray.get_type().name()?
+        )));
     }
     Ok(Tensor::new(Value::Array(from_numpy_array(ndarray)?)))
 }
@@ -267,7 +306,11 @@ pub fn to_numpy<'py>(py: Python<'py>, array: Array) -> PyResult<Bound<'py, PyAny
     let owner = Bound::new(py, SharedMemory(array))?;
     numpy.call_method1("asarray", (owner,))
 }
-fn nested_list<'py>(py: Python<'py>, numbers: &mut impl Iterator<Item = Scalar>, shape: &[usize]) -> PyResult<Bound<'py, PyAny>> {
+fn nested_list<'py>(
+    py: Python<'py>,
+    numbers: &mut impl Iterator<Item = Scalar>,
+    shape: &[usize],
+) -> PyResult<Bound<'py, PyAny>> {
     match shape.split_first() {
         None => match numbers.next() {
             Some(s) => Ok(scalar_object(py, s)?.into_bound(py)),
@@ -293,12 +336,26 @@ impl Tensor {
         let value = self.value()?;
         match &value {
             Value::Array(a) => to_numpy(py, a.clone()),
-            v if force => to_numpy(py, v.numbers().cloned().ok_or_else(|| Error::graph("numpy", "a tensor batched by vmap has no numbers of its own"))?),
-            _ => Err(Error::graph("numpy", "the tensor is part of a computation that is being differentiated; call detach() first").into()),
+            v if force => to_numpy(
+                py,
+                v.numbers()
+                    .cloned()
+                    .ok_or_else(|| Error::graph("numpy", "a tensor batched by vmap has no numbers of its own"))?,
+            ),
+            _ => Err(Error::graph(
+                "numpy",
+                "the tensor is part of a computation that is being differentiated; call detach() first",
+            )
+            .into()),
         }
     }
     #[pyo3(signature = (dtype=None, copy=None))]
-    fn __array__<'py>(&self, py: Python<'py>, dtype: Option<Bound<'py, PyAny>>, copy: Option<bool>) -> PyResult<Bound<'py, PyAny>> {
+    fn __array__<'py>(
+        &self,
+        py: Python<'py>,
+        dtype: Option<Bound<'py, PyAny>>,
+        copy: Option<bool>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let array = self.numpy(py, false)?;
         let same = match &dtype {
             Some(d) => array.getattr("dtype")?.eq(py.import("numpy")?.call_method1("dtype", (d,))?)?,
@@ -307,7 +364,9 @@ impl Tensor {
         match (same, copy) {
             (true, Some(true)) => array.call_method0("copy"),
             (true, _) => Ok(array),
-            (false, Some(false)) => Err(PyValueError::new_err("__array__: the conversion needs a copy, and copy=False forbids it")),
+            (false, Some(false)) => {
+                Err(PyValueError::new_err("__array__: the conversion needs a copy, and copy=False forbids it"))
+            }
             (false, _) => array.call_method1("astype", (dtype,)),
         }
     }
@@ -322,7 +381,9 @@ impl Tensor {
         }
         let flat = array.contiguous("tolist")?;
         let mut numbers = (0..flat.len()).map(|i| {
-            flat.view("tolist", Dims::new(), Strides::new(), i as isize).and_then(|e| e.item()).unwrap_or(Scalar::Int(0))
+            flat.view("tolist", Dims::new(), Strides::new(), i as isize)
+                .and_then(|e| e.item())
+                .unwrap_or(Scalar::Int(0))
         });
         nested_list(py, &mut numbers, array.shape())
     }

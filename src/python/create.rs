@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     array::{empty_cache, Array},
-    dtype::{Category, DType, Scalar},
+    dtype::{Category, DType, Promotion, Scalar},
     error::Error,
     kernels::pool,
     ops::create,
@@ -51,6 +51,7 @@ macro_rules! filled { ($($(#[$doc:meta])* $name:ident $like:ident $new:ident $va
         }
         #[pymethods]
         impl Tensor {
+            /// As the function of this name, with this dtype.
             #[pyo3(signature = (*size, dtype=None, device=None, requires_grad=false))]
             fn $new(&self, size: &Bound<'_, PyTuple>, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
                 check_device(device)?;
@@ -106,7 +107,13 @@ fn number(op: &'static str, obj: &Bound<'_, PyAny>) -> PyResult<Scalar> {
 /// A tensor with the same number everywhere.
 #[pyfunction]
 #[pyo3(signature = (size, fill_value, *, dtype=None, device=None, requires_grad=false))]
-fn full(size: &Bound<'_, PyAny>, fill_value: &Bound<'_, PyAny>, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
+fn full(
+    size: &Bound<'_, PyAny>,
+    fill_value: &Bound<'_, PyAny>,
+    dtype: Option<Arg>,
+    device: Option<&Bound<'_, PyAny>>,
+    requires_grad: bool,
+) -> PyResult<Tensor> {
     check_device(device)?;
     let s = number("full", fill_value)?;
     let wanted: super::args::Dims = size.extract()?;
@@ -118,11 +125,20 @@ fn full(size: &Bound<'_, PyAny>, fill_value: &Bound<'_, PyAny>, dtype: Option<Ar
 /// As full, with the shape and dtype of another tensor.
 #[pyfunction]
 #[pyo3(signature = (input, fill_value, *, dtype=None, device=None, requires_grad=false))]
-fn full_like(input: &Tensor, fill_value: &Bound<'_, PyAny>, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
+fn full_like(
+    input: &Tensor,
+    fill_value: &Bound<'_, PyAny>,
+    dtype: Option<Arg>,
+    device: Option<&Bound<'_, PyAny>>,
+    requires_grad: bool,
+) -> PyResult<Tensor> {
     check_device(device)?;
     let v = input.value()?;
     let s = number("full_like", fill_value)?;
-    finish(Array::full("full_like", Dims::from_slice(v.shape()), self::dtype(dtype).unwrap_or(v.dtype()), s)?, requires_grad)
+    finish(
+        Array::full("full_like", Dims::from_slice(v.shape()), self::dtype(dtype).unwrap_or(v.dtype()), s)?,
+        requires_grad,
+    )
 }
 /// arange(start=0, end, step=1, *, dtype=None, requires_grad=False)
 /// --
@@ -130,7 +146,15 @@ fn full_like(input: &Tensor, fill_value: &Bound<'_, PyAny>, dtype: Option<Arg>, 
 /// Numbers from start up to, but without, end.
 #[pyfunction]
 #[pyo3(signature = (*args, start=None, end=None, step=None, dtype=None, device=None, requires_grad=false))]
-fn arange(args: &Bound<'_, PyTuple>, start: Option<&Bound<'_, PyAny>>, end: Option<&Bound<'_, PyAny>>, step: Option<&Bound<'_, PyAny>>, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
+fn arange(
+    args: &Bound<'_, PyTuple>,
+    start: Option<&Bound<'_, PyAny>>,
+    end: Option<&Bound<'_, PyAny>>,
+    step: Option<&Bound<'_, PyAny>>,
+    dtype: Option<Arg>,
+    device: Option<&Bound<'_, PyAny>>,
+    requires_grad: bool,
+) -> PyResult<Tensor> {
     check_device(device)?;
     let given = args.iter().map(|a| number("arange", &a)).collect::<PyResult<Vec<_>>>()?;
     let keyword = |o: Option<&Bound<'_, PyAny>>| o.map(|o| number("arange", o)).transpose();
@@ -156,9 +180,17 @@ fn arange(args: &Bound<'_, PyTuple>, start: Option<&Bound<'_, PyAny>>, end: Opti
 /// Evenly spaced numbers, both ends included.
 #[pyfunction]
 #[pyo3(signature = (start, end, steps, *, dtype=None, device=None, requires_grad=false))]
-fn linspace(start: &Bound<'_, PyAny>, end: &Bound<'_, PyAny>, steps: i64, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
+fn linspace(
+    start: &Bound<'_, PyAny>,
+    end: &Bound<'_, PyAny>,
+    steps: i64,
+    dtype: Option<Arg>,
+    device: Option<&Bound<'_, PyAny>>,
+    requires_grad: bool,
+) -> PyResult<Tensor> {
     check_device(device)?;
-    let n = usize::try_from(steps).map_err(|_| Error::value("linspace", format!("steps must not be negative, but is {steps}")))?;
+    let n = usize::try_from(steps)
+        .map_err(|_| Error::value("linspace", format!("steps must not be negative, but is {steps}")))?;
     crate::shape::count("linspace", &[n])?;
     let (a, b) = (number("linspace", start)?.to_f64(), number("linspace", end)?.to_f64());
     finish(create::linspace(a, b, n, self::dtype(dtype).unwrap_or(default_dtype()))?, requires_grad)
@@ -169,15 +201,96 @@ fn linspace(start: &Bound<'_, PyAny>, end: &Bound<'_, PyAny>, steps: i64, dtype:
 /// Ones on the diagonal, zeros elsewhere.
 #[pyfunction]
 #[pyo3(signature = (n, m=None, *, dtype=None, device=None, requires_grad=false))]
-fn eye(n: i64, m: Option<i64>, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
+fn eye(
+    n: i64,
+    m: Option<i64>,
+    dtype: Option<Arg>,
+    device: Option<&Bound<'_, PyAny>>,
+    requires_grad: bool,
+) -> PyResult<Tensor> {
     check_device(device)?;
     let shape = sizes("eye", &[n, m.unwrap_or(n)])?;
     finish(create::eye(shape[0], shape[1], self::dtype(dtype).unwrap_or(default_dtype()))?, requires_grad)
 }
+/// result_type(a, b)
+/// --
+///
+/// The dtype of an operation on both.
+#[pyfunction]
+fn result_type(py: Python<'_>, a: Operand, b: Operand) -> PyResult<Py<super::dtype::DType>> {
+    let add = |p: Promotion, o: &Operand| match o {
+        Operand::Tensor(v) => p.tensor(v.dtype(), v.rank()),
+        Operand::Number(s) => p.number(s.category()),
+    };
+    super::dtype::object(py, add(add(Promotion::default(), &a), &b).result(default_dtype()))
+}
+/// promote_types(type1, type2)
+/// --
+///
+/// The smallest dtype that holds both.
+#[pyfunction]
+fn promote_types(py: Python<'_>, type1: Arg, type2: Arg) -> PyResult<Py<super::dtype::DType>> {
+    super::dtype::object(py, type1.0.promote(type2.0))
+}
+/// scalar_tensor(s, *, dtype=None)
+/// --
+///
+/// A number as a 0-d tensor.
+#[pyfunction]
+#[pyo3(signature = (s, *, dtype=None))]
+fn scalar_tensor(s: &Bound<'_, PyAny>, dtype: Option<Arg>) -> PyResult<Tensor> {
+    let s = number("scalar_tensor", s)?;
+    finish(Array::full("scalar_tensor", Dims::new(), self::dtype(dtype).unwrap_or(default_dtype()), s)?, false)
+}
+/// broadcast_shapes(*shapes)
+/// --
+///
+/// The shape that all broadcast to.
+#[pyfunction]
+#[pyo3(signature = (*shapes))]
+fn broadcast_shapes<'py>(py: Python<'py>, shapes: Vec<Vec<usize>>) -> PyResult<Bound<'py, PyTuple>> {
+    let mut common = Dims::new();
+    for shape in &shapes {
+        common = crate::shape::broadcast("broadcast_shapes", &common, shape)?;
+    }
+    PyTuple::new(py, common)
+}
+#[pymethods]
+impl Tensor {
+    /// The same number everywhere with this dtype.
+    #[pyo3(signature = (size, fill_value, *, dtype=None, device=None, requires_grad=false))]
+    fn new_full(
+        &self,
+        size: super::args::Dims,
+        fill_value: &Bound<'_, PyAny>,
+        dtype: Option<Arg>,
+        device: Option<&Bound<'_, PyAny>>,
+        requires_grad: bool,
+    ) -> PyResult<Tensor> {
+        check_device(device)?;
+        let d = self::dtype(dtype).unwrap_or(self.value()?.dtype());
+        finish(Array::full("new_full", sizes("new_full", &size.0)?, d, number("new_full", fill_value)?)?, requires_grad)
+    }
+    /// A copy of data with this dtype.
+    #[pyo3(signature = (data, *, dtype=None, device=None, requires_grad=false))]
+    fn new_tensor(
+        &self,
+        data: &Bound<'_, PyAny>,
+        dtype: Option<Arg>,
+        device: Option<&Bound<'_, PyAny>>,
+        requires_grad: bool,
+    ) -> PyResult<Tensor> {
+        check_device(device)?;
+        let d = self::dtype(dtype).unwrap_or(self.value()?.dtype());
+        finish(super::convert::array_of(data, Some(d), false)?, requires_grad)
+    }
+}
+/// Threads that computations may use.
 #[pyfunction]
 fn get_num_threads() -> usize {
     pool::num_threads()
 }
+/// Let computations use at most so many threads.
 #[pyfunction]
 fn set_num_threads(threads: i64) -> PyResult<()> {
     match usize::try_from(threads) {
@@ -196,6 +309,7 @@ fn set_num_threads(threads: i64) -> PyResult<()> {
 fn is_tensor(obj: &Bound<'_, PyAny>) -> bool {
     obj.is_instance_of::<Tensor>()
 }
+/// Give memory kept for reuse back to the system; returns the number of bytes.
 #[pyfunction(name = "empty_cache")]
 fn empty_cache_() -> usize {
     empty_cache()
@@ -210,5 +324,9 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(get_num_threads, m)?)?;
     m.add_function(wrap_pyfunction!(set_num_threads, m)?)?;
     m.add_function(wrap_pyfunction!(is_tensor, m)?)?;
+    m.add_function(wrap_pyfunction!(result_type, m)?)?;
+    m.add_function(wrap_pyfunction!(promote_types, m)?)?;
+    m.add_function(wrap_pyfunction!(scalar_tensor, m)?)?;
+    m.add_function(wrap_pyfunction!(broadcast_shapes, m)?)?;
     m.add_function(wrap_pyfunction!(empty_cache_, m)?)
 }

@@ -13,7 +13,8 @@ pub struct DType(pub Core);
 static OBJECTS: PyOnceLock<Vec<Py<DType>>> = PyOnceLock::new();
 /// The one object of this dtype.
 pub fn object(py: Python<'_>, dtype: Core) -> PyResult<Py<DType>> {
-    let all = OBJECTS.get_or_try_init(py, || Core::ALL.iter().map(|&d| Py::new(py, DType(d))).collect::<PyResult<Vec<_>>>())?;
+    let all = OBJECTS
+        .get_or_try_init(py, || Core::ALL.iter().map(|&d| Py::new(py, DType(d))).collect::<PyResult<Vec<_>>>())?;
     Ok(all[dtype as usize].clone_ref(py))
 }
 
@@ -30,10 +31,12 @@ impl DType {
     fn itemsize(&self) -> usize {
         self.0.size()
     }
+    /// Whether the elements are floats.
     #[getter]
     fn is_floating_point(&self) -> bool {
         self.0.is_float()
     }
+    /// Whether the elements are complex numbers.
     #[getter]
     fn is_complex(&self) -> bool {
         self.0.is_complex()
@@ -86,6 +89,7 @@ fn _dtype_from_name(py: Python<'_>, name: &str) -> PyResult<Py<DType>> {
 fn get_default_dtype(py: Python<'_>) -> PyResult<Py<DType>> {
     object(py, default_dtype())
 }
+/// Change the dtype that floats without one get.
 #[pyfunction(name = "set_default_dtype")]
 fn set_default(d: Arg) -> PyResult<()> {
     if !d.0.is_float() {
@@ -99,7 +103,14 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     for d in Core::ALL {
         m.add(d.name(), object(m.py(), d)?)?;
     }
-    for (alias, d) in [("float", Core::F32), ("double", Core::F64), ("int", Core::I32), ("long", Core::I64), ("cfloat", Core::C64), ("cdouble", Core::C128)] {
+    for (alias, d) in [
+        ("float", Core::F32),
+        ("double", Core::F64),
+        ("int", Core::I32),
+        ("long", Core::I64),
+        ("cfloat", Core::C64),
+        ("cdouble", Core::C128),
+    ] {
         m.add(alias, object(m.py(), d)?)?;
     }
     m.add_function(wrap_pyfunction!(_dtype_from_name, m)?)?;

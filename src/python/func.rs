@@ -27,8 +27,13 @@ fn check_tangent(op: &'static str, primal: &Value, tangent: &Value) -> Result<()
     if primal.shape() != tangent.shape() || primal.dtype() != tangent.dtype() {
         return Err(Error::shape(
             op,
-            format!("the tangent {} {} does not fit the primal {} {}; shape and dtype must be equal",
-                tangent.dtype(), crate::shape::show(tangent.shape()), primal.dtype(), crate::shape::show(primal.shape())),
+            format!(
+                "the tangent {} {} does not fit the primal {} {}; shape and dtype must be equal",
+                tangent.dtype(),
+                crate::shape::show(tangent.shape()),
+                primal.dtype(),
+                crate::shape::show(primal.shape())
+            ),
         ));
     }
     if !primal.dtype().is_float() {
@@ -52,6 +57,7 @@ impl Level {
         let level = CoreLevel::enter(name);
         Level { info: level.info().clone(), active: Mutex::new(Some(level)) }
     }
+    /// End the transformation; tensors that stay behind raise when used.
     fn exit(&self) {
         self.active().take();
     }
@@ -60,7 +66,9 @@ impl Level {
         let (primal, tangent) = (primal.value()?, tangent.value()?);
         check_tangent("make_dual", &primal, &tangent)?;
         if matches!(primal.at(&self.info), Some(Kind::Dual { .. })) {
-            return Err(Error::graph("make_dual", "the tensor has a tangent at this level already; unpack it first").into());
+            return Err(
+                Error::graph("make_dual", "the tensor has a tangent at this level already; unpack it first").into()
+            );
         }
         Ok(Value::traced(&self.info, Kind::Dual { primal, tangent }).into())
     }
@@ -85,6 +93,7 @@ impl Level {
         }
         .into())
     }
+    /// Whether the tensor stands for a stack at this level.
     fn is_batched(&self, tensor: &Tensor) -> PyResult<bool> {
         Ok(matches!(tensor.value()?.at(&self.info), Some(Kind::Batch(_))))
     }
@@ -111,7 +120,14 @@ impl Level {
         .into())
     }
     /// Cotangents of `inputs` (as returned by `watch`) from those of `outputs`; None where there is no dependence.
-    fn pull(&self, py: Python<'_>, outputs: Vec<Py<Tensor>>, cotangents: Vec<Py<Tensor>>, inputs: Vec<Py<Tensor>>, retain: bool) -> PyResult<Vec<Option<Tensor>>> {
+    fn pull(
+        &self,
+        py: Python<'_>,
+        outputs: Vec<Py<Tensor>>,
+        cotangents: Vec<Py<Tensor>>,
+        inputs: Vec<Py<Tensor>>,
+        retain: bool,
+    ) -> PyResult<Vec<Option<Tensor>>> {
         let edge = |v: &Value| match v.at(&self.info) {
             Some(Kind::Taped { edge, .. }) => Some(edge.clone()),
             _ => None,
@@ -128,8 +144,13 @@ impl Level {
             .iter()
             .map(|t| edge(&t.get().value()?).ok_or_else(|| Error::graph("vjp", "an input is not of this level")))
             .collect::<Result<Vec<_>, _>>()?;
-        let options =
-            Options { retain_graph: retain, create_graph: false, level: Some(&self.info), capture: Some(&edges), accumulate: false };
+        let options = Options {
+            retain_graph: retain,
+            create_graph: false,
+            level: Some(&self.info),
+            capture: Some(&edges),
+            accumulate: false,
+        };
         let found = py.detach(|| sweep(roots, &options))?;
         Ok(found.into_iter().map(|g| g.map(Tensor::new)).collect())
     }

@@ -19,7 +19,7 @@ use crate::{
     variable::Variable,
 };
 use pyo3::{
-    exceptions::{PyIndexError, PyTypeError},
+    exceptions::PyIndexError,
     prelude::*,
     types::{PyBool, PyEllipsis, PyInt, PySlice, PyTuple},
 };
@@ -38,7 +38,12 @@ fn array_item(item: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
         return Ok(Some(t.get().value()?));
     }
     if item.is_instance_of::<PyBool>() {
-        return Ok(Some(Value::Array(Array::full("index", Shape::new(), DType::Bool, crate::dtype::Scalar::Bool(item.extract()?))?)));
+        return Ok(Some(Value::Array(Array::full(
+            "index",
+            Shape::new(),
+            DType::Bool,
+            crate::dtype::Scalar::Bool(item.extract()?),
+        )?)));
     }
     if item.is_instance_of::<PyInt>() || item.is_instance_of::<PySlice>() {
         return Ok(None);
@@ -49,7 +54,8 @@ fn array_item(item: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
     if item.is_instance_of::<pyo3::types::PyList>() {
         let array = super::convert::array_of(item, None, false)?;
         // An empty list selects nothing; it has no integers to take a dtype from.
-        let array = if array.is_empty() { Array::zeros("index", Shape::from_slice(array.shape()), DType::I64)? } else { array };
+        let array =
+            if array.is_empty() { Array::zeros("index", Shape::from_slice(array.shape()), DType::I64)? } else { array };
         return Ok(Some(Value::Array(array)));
     }
     Ok(None)
@@ -79,7 +85,11 @@ fn parse(shape: &[usize], index: &Bound<'_, PyAny>) -> PyResult<Parsed> {
         return Err(PyIndexError::new_err("index: an index can hold only one ellipsis (...)"));
     }
     if consumed > shape.len() {
-        return Err(PyIndexError::new_err(format!("index: {consumed} indices are too many for a tensor with {} dimensions (shape {})", shape.len(), show(shape))));
+        return Err(PyIndexError::new_err(format!(
+            "index: {consumed} indices are too many for a tensor with {} dimensions (shape {})",
+            shape.len(),
+            show(shape)
+        )));
     }
     let mut spans = Spans::new();
     let mut out = Parsed { spans: Spans::new(), shape: Shape::new(), arrays: Vec::new() };
@@ -96,7 +106,11 @@ fn parse(shape: &[usize], index: &Bound<'_, PyAny>) -> PyResult<Parsed> {
             if array.dtype() == DType::Bool {
                 let covered = &shape[at..at + array.rank()];
                 if array.shape() != covered {
-                    return Err(PyIndexError::new_err(format!("index: a mask of shape {} does not fit dimensions {at}.. of shape {}", show(array.shape()), show(shape))));
+                    return Err(PyIndexError::new_err(format!(
+                        "index: a mask of shape {} does not fit dimensions {at}.. of shape {}",
+                        show(array.shape()),
+                        show(shape)
+                    )));
                 }
                 if array.rank() == 0 {
                     // A single truth value adds an axis of size 0 or 1.
@@ -113,7 +127,10 @@ fn parse(shape: &[usize], index: &Bound<'_, PyAny>) -> PyResult<Parsed> {
                 }
             } else {
                 if !array.dtype().is_integral() {
-                    return Err(PyIndexError::new_err(format!("index: index tensors must be integers or bool, not {}", array.dtype())));
+                    return Err(PyIndexError::new_err(format!(
+                        "index: index tensors must be integers or bool, not {}",
+                        array.dtype()
+                    )));
                 }
                 spans.push(Span::whole(shape[at]));
                 out.arrays.push((out.shape.len(), convert::to(&array, DType::I64)?));
@@ -122,15 +139,25 @@ fn parse(shape: &[usize], index: &Bound<'_, PyAny>) -> PyResult<Parsed> {
         } else if let Ok(slice) = item.cast::<PySlice>() {
             let i = slice.indices(shape[at] as isize)?;
             let size = i.slicelength;
-            spans.push(Span { start: if size == 0 { 0 } else { i.start as usize }, step: if size == 0 { 1 } else { i.step }, size });
+            spans.push(Span {
+                start: if size == 0 { 0 } else { i.start as usize },
+                step: if size == 0 { 1 } else { i.step },
+                size,
+            });
             out.shape.push(size);
         } else {
             let i: i64 = item.call_method0("__index__").and_then(|i| i.extract()).map_err(|_| {
-                PyTypeError::new_err(format!("index: expected ints, slices, None, ..., or index tensors, not a {}", item.get_type().name().map(|n| n.to_string()).unwrap_or_default()))
+                PyIndexError::new_err(format!(
+                    "index: expected ints, slices, None, ..., or index tensors, not a {}",
+                    item.get_type().name().map(|n| n.to_string()).unwrap_or_default()
+                ))
             })?;
             let n = shape[at] as i64;
             if i < -n || i >= n {
-                return Err(PyIndexError::new_err(format!("index: {i} is out of range for dimension {at} of size {n} (shape {})", show(shape))));
+                return Err(PyIndexError::new_err(format!(
+                    "index: {i} is out of range for dimension {at} of size {n} (shape {})",
+                    show(shape)
+                )));
             }
             spans.push(Span { start: (if i < 0 { i + n } else { i }) as usize, step: 1, size: 1 });
         }
@@ -143,15 +170,16 @@ fn parse(shape: &[usize], index: &Bound<'_, PyAny>) -> PyResult<Parsed> {
     Ok(out)
 }
 /// The view that the basic part of an index shows.
-fn basic(variable: &mut Variable, parsed: &Parsed) -> Result<Variable, Error> {
+fn basic(variable: &mut Variable, parsed: &Parsed, writing: bool) -> Result<Variable, Error> {
     let value = variable.value()?;
     let whole = parsed.spans.iter().zip(value.shape()).all(|(s, &n)| *s == Span::whole(n));
     let mut steps: Vec<Prim> = Vec::new();
-    if !whole {
+    let sliced: Shape = parsed.spans.iter().map(|s| s.size).collect();
+    // Even a slice of everything is one: writing through it keeps what was there in the graph, with slope zero.
+    if !whole || writing || sliced == parsed.shape {
         steps.push(Slice::new(&parsed.spans).into());
     }
-    let sliced: Shape = parsed.spans.iter().map(|s| s.size).collect();
-    if sliced != parsed.shape || steps.is_empty() {
+    if sliced != parsed.shape {
         steps.push(views::reshape(parsed.shape.clone()));
     }
     let mut steps = steps.into_iter();
@@ -165,7 +193,7 @@ fn basic(variable: &mut Variable, parsed: &Parsed) -> Result<Variable, Error> {
 fn read(t: &Tensor, index: &Bound<'_, PyAny>) -> PyResult<Tensor> {
     let mut variable = t.variable();
     let parsed = parse(variable.value()?.shape(), index)?;
-    let mut view = basic(&mut variable, &parsed)?;
+    let mut view = basic(&mut variable, &parsed, false)?;
     drop(variable);
     if parsed.arrays.is_empty() {
         return Ok(Tensor::from_variable(view));
@@ -200,10 +228,12 @@ impl Tensor {
         let parsed = parse(old.shape(), index)?;
         let new = source(value, old.dtype())?;
         if new.dtype().category() > old.dtype().category() && new.dtype().is_complex() {
-            return Err(Error::dtype("setitem", format!("cannot write {} into a {} tensor", new.dtype(), old.dtype())).into());
+            return Err(
+                Error::dtype("setitem", format!("cannot write {} into a {} tensor", new.dtype(), old.dtype())).into()
+            );
         }
         let new = convert::to(&new, old.dtype())?;
-        let mut view = basic(&mut variable, &parsed)?;
+        let mut view = basic(&mut variable, &parsed, true)?;
         drop(variable);
         if parsed.arrays.is_empty() {
             return Ok(view.write("setitem", |target| fitted("setitem", &new, target.shape()))?);
@@ -229,16 +259,26 @@ impl Tensor {
         let x = self.value()?;
         Ok(indexing::gather("gather", &x, axis("gather", dim, x.rank())?, &index.value()?)?.into())
     }
+    /// Elements that indices, broadcast against the tensor, name along a dimension.
     #[pyo3(signature = (indices, dim=None))]
     fn take_along_dim(&self, indices: &Tensor, dim: Option<i64>) -> PyResult<Tensor> {
         let (x, at) = (self.value()?, indices.value()?);
         let Some(dim) = dim else {
-            let (x, at) = (crate::ops::reshape::reshape(&x, &[x.len()])?, crate::ops::reshape::reshape(&at, &[at.len()])?);
+            let (x, at) =
+                (crate::ops::reshape::reshape(&x, &[x.len()])?, crate::ops::reshape::reshape(&at, &[at.len()])?);
             return Ok(indexing::gather("take_along_dim", &x, 0, &at)?.into());
         };
         let a = axis("take_along_dim", dim, x.rank())?;
         if x.rank() != at.rank() {
-            return Err(Error::shape("take_along_dim", format!("index of shape {} and tensor of shape {} must have as many dimensions", show(at.shape()), show(x.shape()))).into());
+            return Err(Error::shape(
+                "take_along_dim",
+                format!(
+                    "index of shape {} and tensor of shape {} must have as many dimensions",
+                    show(at.shape()),
+                    show(x.shape())
+                ),
+            )
+            .into());
         }
         // Broadcast all but the gathered dimension.
         let (mut from, mut to) = (Shape::from_slice(x.shape()), Shape::from_slice(at.shape()));
@@ -258,20 +298,46 @@ impl Tensor {
         let flat = crate::ops::reshape::reshape(&x, &[x.len()])?;
         Ok(indexing::take_axis("take", &flat, 0, &index.value()?)?.into())
     }
+    /// With values put where index points along a dimension.
     #[pyo3(signature = (dim, index, src=None, *, value=None, reduce=None))]
-    fn scatter(&self, dim: i64, index: &Tensor, src: Option<Operand>, value: Option<Operand>, reduce: Option<&str>) -> PyResult<Tensor> {
+    fn scatter(
+        &self,
+        dim: i64,
+        index: &Tensor,
+        src: Option<Operand>,
+        value: Option<Operand>,
+        reduce: Option<&str>,
+    ) -> PyResult<Tensor> {
         Ok(scattered(&self.value()?, dim, &index.value()?, src.or(value), reduce)?.into())
     }
+    /// In-place form of scatter.
     #[pyo3(signature = (dim, index, src=None, *, value=None, reduce=None))]
-    fn scatter_<'py>(slf: Bound<'py, Self>, dim: i64, index: &Tensor, src: Option<Operand>, value: Option<Operand>, reduce: Option<&str>) -> PyResult<Bound<'py, Self>> {
+    fn scatter_<'py>(
+        slf: Bound<'py, Self>,
+        dim: i64,
+        index: &Tensor,
+        src: Option<Operand>,
+        value: Option<Operand>,
+        reduce: Option<&str>,
+    ) -> PyResult<Bound<'py, Self>> {
         let index = index.value()?;
         slf.get().variable().write("scatter_", |x| scattered(x, dim, &index, src.or(value), reduce))?;
         Ok(slf)
     }
+    /// With values added where index points along a dimension.
     fn scatter_add(&self, dim: i64, index: &Tensor, src: &Tensor) -> PyResult<Tensor> {
         let x = self.value()?;
-        Ok(indexing::scatter("scatter_add", &x, axis("scatter_add", dim, x.rank())?, &index.value()?, &src.value()?, Meet::Add)?.into())
+        Ok(indexing::scatter(
+            "scatter_add",
+            &x,
+            axis("scatter_add", dim, x.rank())?,
+            &index.value()?,
+            &src.value()?,
+            Meet::Add,
+        )?
+        .into())
     }
+    /// In-place form of scatter_add.
     fn scatter_add_<'py>(slf: Bound<'py, Self>, dim: i64, index: &Tensor, src: &Tensor) -> PyResult<Bound<'py, Self>> {
         let (index, src) = (index.value()?, src.value()?);
         slf.get().variable().write("scatter_add_", |x| {
@@ -279,44 +345,75 @@ impl Tensor {
         })?;
         Ok(slf)
     }
+    /// With slices of source added at the places index names along a dimension.
     #[pyo3(signature = (dim, index, source, *, alpha=None))]
     fn index_add(&self, dim: i64, index: &Tensor, source: &Tensor, alpha: Option<Operand>) -> PyResult<Tensor> {
         Ok(index_added(&self.value()?, dim, &index.value()?, source.value()?, alpha)?.into())
     }
+    /// In-place form of index_add.
     #[pyo3(signature = (dim, index, source, *, alpha=None))]
-    fn index_add_<'py>(slf: Bound<'py, Self>, dim: i64, index: &Tensor, source: &Tensor, alpha: Option<Operand>) -> PyResult<Bound<'py, Self>> {
+    fn index_add_<'py>(
+        slf: Bound<'py, Self>,
+        dim: i64,
+        index: &Tensor,
+        source: &Tensor,
+        alpha: Option<Operand>,
+    ) -> PyResult<Bound<'py, Self>> {
         let (index, source) = (index.value()?, source.value()?);
         slf.get().variable().write("index_add_", |x| index_added(x, dim, &index, source, alpha))?;
         Ok(slf)
     }
+    /// With slices of source put at the places index names along a dimension.
     fn index_copy(&self, dim: i64, index: &Tensor, source: &Tensor) -> PyResult<Tensor> {
         let x = self.value()?;
-        Ok(indexing::index_put_axis("index_copy", &x, axis("index_copy", dim, x.rank())?, &index.value()?, &source.value()?, Meet::Replace)?.into())
+        Ok(indexing::index_put_axis(
+            "index_copy",
+            &x,
+            axis("index_copy", dim, x.rank())?,
+            &index.value()?,
+            &source.value()?,
+            Meet::Replace,
+        )?
+        .into())
     }
+    /// With values put (or added, with accumulate) where index tensors point.
     #[pyo3(signature = (indices, values, accumulate=false))]
     fn index_put(&self, indices: Vec<Py<Tensor>>, values: &Tensor, accumulate: bool) -> PyResult<Tensor> {
         Ok(put(&self.value()?, &indices, &values.value()?, accumulate)?.into())
     }
+    /// In-place form of index_put.
     #[pyo3(signature = (indices, values, accumulate=false))]
-    fn index_put_<'py>(slf: Bound<'py, Self>, indices: Vec<Py<Tensor>>, values: &Tensor, accumulate: bool) -> PyResult<Bound<'py, Self>> {
+    fn index_put_<'py>(
+        slf: Bound<'py, Self>,
+        indices: Vec<Py<Tensor>>,
+        values: &Tensor,
+        accumulate: bool,
+    ) -> PyResult<Bound<'py, Self>> {
         let values = values.value()?;
         slf.get().variable().write("index_put_", |x| put(x, &indices, &values, accumulate))?;
         Ok(slf)
     }
+    /// With a number where the mask is true.
     fn masked_fill(&self, mask: &Tensor, value: Operand) -> PyResult<Tensor> {
         let x = self.value()?;
         let value = source(value, x.dtype())?;
         Ok(indexing::masked_fill(&x, &mask.value()?, &value)?.into())
     }
+    /// In-place form of masked_fill.
     fn masked_fill_<'py>(slf: Bound<'py, Self>, mask: &Tensor, value: Operand) -> PyResult<Bound<'py, Self>> {
         let mask = mask.value()?;
         slf.get().variable().write("masked_fill_", |x| indexing::masked_fill(x, &mask, &source(value, x.dtype())?))?;
         Ok(slf)
     }
+    /// Elements where the mask is true, as a vector.
     fn masked_select(&self, mask: &Tensor) -> PyResult<Tensor> {
         let mask = mask.value()?;
         if mask.dtype() != DType::Bool {
-            return Err(Error::dtype("masked_select", format!("the mask must be bool, not {}; compare it first", mask.dtype())).into());
+            return Err(Error::dtype(
+                "masked_select",
+                format!("the mask must be bool, not {}; compare it first", mask.dtype()),
+            )
+            .into());
         }
         Ok(indexing::masked_select(&self.value()?, &mask)?.into())
     }
@@ -339,17 +436,24 @@ impl Tensor {
         }
         Ok(Bound::new(py, Tensor::new(crate::ops::join::stack(&axes, 1)?))?.into_any())
     }
+    /// Set every element to a number.
     fn fill_<'py>(slf: Bound<'py, Self>, value: Operand) -> PyResult<Bound<'py, Self>> {
-        slf.get().variable().write("fill_", |x| expand::to("fill_", &convert::to(&source(value, x.dtype())?, x.dtype())?, x.shape()))?;
+        slf.get()
+            .variable()
+            .write("fill_", |x| expand::to("fill_", &convert::to(&source(value, x.dtype())?, x.dtype())?, x.shape()))?;
         Ok(slf)
     }
+    /// Set every element to zero.
     fn zero_(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
         Tensor::fill_(slf, Operand::Number(crate::dtype::Scalar::Int(0)))
     }
+    /// Write another tensor, broadcast and converted, into this one.
     #[pyo3(signature = (src, non_blocking=false))]
     fn copy_<'py>(slf: Bound<'py, Self>, src: Operand, non_blocking: bool) -> PyResult<Bound<'py, Self>> {
         let _ = non_blocking; // everything here is blocking
-        slf.get().variable().write("copy_", |x| expand::to("copy_", &convert::to(&source(src, x.dtype())?, x.dtype())?, x.shape()))?;
+        slf.get()
+            .variable()
+            .write("copy_", |x| expand::to("copy_", &convert::to(&source(src, x.dtype())?, x.dtype())?, x.shape()))?;
         Ok(slf)
     }
 }
@@ -357,7 +461,9 @@ fn scattered(x: &Value, dim: i64, index: &Value, src: Option<Operand>, reduce: O
     let meet = match reduce {
         None => Meet::Replace,
         Some("add") => Meet::Add,
-        Some(other) => return Err(Error::value("scatter", format!("reduce={other:?} is not supported; use None or \"add\""))),
+        Some(other) => {
+            return Err(Error::value("scatter", format!("reduce={other:?} is not supported; use None or \"add\"")))
+        }
     };
     let src = match src {
         Some(Operand::Tensor(v)) => v,
@@ -372,7 +478,10 @@ fn index_added(x: &Value, dim: i64, index: &Value, source: Value, alpha: Option<
         None => source,
     };
     if source.dtype() != x.dtype() {
-        return Err(Error::dtype("index_add", format!("cannot add {} into {}; convert it first", source.dtype(), x.dtype())));
+        return Err(Error::dtype(
+            "index_add",
+            format!("cannot add {} into {}; convert it first", source.dtype(), x.dtype()),
+        ));
     }
     indexing::index_put_axis("index_add", x, axis("index_add", dim, x.rank())?, index, &source, Meet::Add)
 }
@@ -387,7 +496,10 @@ fn put(x: &Value, indices: &[Py<Tensor>], values: &Value, accumulate: bool) -> R
         }
     }
     if arrays.len() > x.rank() {
-        return Err(Error::index("index_put", format!("{} indices are too many for shape {}", arrays.len(), show(x.shape()))));
+        return Err(Error::index(
+            "index_put",
+            format!("{} indices are too many for shape {}", arrays.len(), show(x.shape())),
+        ));
     }
     let axes: Vec<usize> = (0..arrays.len()).collect();
     indexing::advanced_put(x, &axes, &arrays, values, if accumulate { Meet::Add } else { Meet::Replace })
@@ -396,8 +508,18 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     export(
         m,
         &[
-            "index_select", "gather", "take_along_dim", "take", "scatter", "scatter_add", "index_add", "index_copy", "index_put",
-            "masked_fill", "masked_select", "nonzero",
+            "index_select",
+            "gather",
+            "take_along_dim",
+            "take",
+            "scatter",
+            "scatter_add",
+            "index_add",
+            "index_copy",
+            "index_put",
+            "masked_fill",
+            "masked_select",
+            "nonzero",
         ],
     )
 }

@@ -6,7 +6,11 @@ use super::{
 };
 use crate::{
     error::Error,
-    ops::{arith::{Add, Mul}, binary::Binary, linear, matmul},
+    ops::{
+        arith::{Add, Mul},
+        binary::Binary,
+        linear, matmul,
+    },
     shape::{axis, show},
     trace::Value,
 };
@@ -22,11 +26,17 @@ fn ranked(py: Python<'_>, op: &'static str, a: &Tensor, b: &Tensor, ranks: (usiz
     if (a.rank(), b.rank()) != ranks || (ranks == (3, 3) && a.shape()[0] != b.shape()[0]) {
         return Err(Error::shape(
             op,
-            format!("cannot multiply shapes {} and {} (needs {} and {} dimensions); use matmul for other ranks", show(a.shape()), show(b.shape()), ranks.0, ranks.1),
+            format!(
+                "cannot multiply shapes {} and {} (needs {} and {} dimensions); use matmul for other ranks",
+                show(a.shape()),
+                show(b.shape()),
+                ranks.0,
+                ranks.1
+            ),
         )
         .into());
     }
-    Ok(run(py, work(&a, &b), || matmul::matmul(&a, &b))?.into())
+    Ok(run(py, work(&a, &b), || matmul::matmul(&a, &b)).map_err(|e| e.named(op))?.into())
 }
 fn product(py: Python<'_>, a: Value, b: Value) -> PyResult<Tensor> {
     Ok(run(py, work(&a, &b), || matmul::matmul(&a, &b))?.into())
@@ -54,21 +64,27 @@ impl Tensor {
     fn matmul(&self, py: Python<'_>, other: &Tensor) -> PyResult<Tensor> {
         product(py, self.value()?, other.value()?)
     }
+    /// Product of two matrices.
     fn mm(&self, py: Python<'_>, mat2: &Tensor) -> PyResult<Tensor> {
         ranked(py, "mm", self, mat2, (2, 2))
     }
+    /// Products of two stacks of matrices.
     fn bmm(&self, py: Python<'_>, mat2: &Tensor) -> PyResult<Tensor> {
         ranked(py, "bmm", self, mat2, (3, 3))
     }
+    /// Product of a matrix and a vector.
     fn mv(&self, py: Python<'_>, vec: &Tensor) -> PyResult<Tensor> {
         ranked(py, "mv", self, vec, (2, 1))
     }
+    /// Inner product of two vectors.
     fn dot(&self, py: Python<'_>, tensor: &Tensor) -> PyResult<Tensor> {
         ranked(py, "dot", self, tensor, (1, 1))
     }
+    /// All products of an element of each of two vectors.
     fn outer(&self, vec2: &Tensor) -> PyResult<Tensor> {
         Ok(linear::outer(&self.value()?, &vec2.value()?)?.into())
     }
+    /// Sum of products over the last dimensions.
     fn inner(&self, other: &Tensor) -> PyResult<Tensor> {
         let (a, b) = (self.value()?, other.value()?);
         if a.rank() == 0 || b.rank() == 0 {
@@ -76,12 +92,32 @@ impl Tensor {
         }
         Ok(linear::tensordot(&a, &b, &[a.rank() - 1], &[b.rank() - 1])?.into())
     }
+    /// Kronecker product.
+    fn kron(&self, other: &Tensor) -> PyResult<Tensor> {
+        Ok(linear::kron(&self.value()?, &other.value()?)?.into())
+    }
+    /// `beta * self + alpha * (mat1 @ mat2)`.
     #[pyo3(signature = (mat1, mat2, *, beta=None, alpha=None))]
-    fn addmm(&self, py: Python<'_>, mat1: &Tensor, mat2: &Tensor, beta: Option<Operand>, alpha: Option<Operand>) -> PyResult<Tensor> {
+    fn addmm(
+        &self,
+        py: Python<'_>,
+        mat1: &Tensor,
+        mat2: &Tensor,
+        beta: Option<Operand>,
+        alpha: Option<Operand>,
+    ) -> PyResult<Tensor> {
         Ok(affine(&self.value()?, ranked(py, "addmm", mat1, mat2, (2, 2))?.value()?, beta, alpha)?.into())
     }
+    /// `beta * self + alpha * (batch1 @ batch2)` for stacks of matrices.
     #[pyo3(signature = (batch1, batch2, *, beta=None, alpha=None))]
-    fn baddbmm(&self, py: Python<'_>, batch1: &Tensor, batch2: &Tensor, beta: Option<Operand>, alpha: Option<Operand>) -> PyResult<Tensor> {
+    fn baddbmm(
+        &self,
+        py: Python<'_>,
+        batch1: &Tensor,
+        batch2: &Tensor,
+        beta: Option<Operand>,
+        alpha: Option<Operand>,
+    ) -> PyResult<Tensor> {
         Ok(affine(&self.value()?, ranked(py, "baddbmm", batch1, batch2, (3, 3))?.value()?, beta, alpha)?.into())
     }
 }
@@ -108,17 +144,22 @@ fn tensordot(a: &Tensor, b: &Tensor, dims: Option<&Bound<'_, PyAny>>) -> PyResul
         None => ((a.rank() as i64 - 2..a.rank() as i64).collect(), vec![0, 1]),
         Some(d) => match d.extract::<i64>() {
             Ok(n) if n < 0 || n as usize > a.rank().min(b.rank()) => {
-                return Err(Error::value("tensordot", format!("dims={n} does not fit shapes {} and {}", show(a.shape()), show(b.shape()))).into())
+                return Err(Error::value(
+                    "tensordot",
+                    format!("dims={n} does not fit shapes {} and {}", show(a.shape()), show(b.shape())),
+                )
+                .into())
             }
             Ok(n) => ((a.rank() as i64 - n..a.rank() as i64).collect(), (0..n).collect()),
             Err(_) => d.extract()?,
         },
     };
-    let axes = |x: &Value, dims: &[i64]| dims.iter().map(|&d| axis("tensordot", d, x.rank())).collect::<Result<Vec<_>, _>>();
+    let axes =
+        |x: &Value, dims: &[i64]| dims.iter().map(|&d| axis("tensordot", d, x.rank())).collect::<Result<Vec<_>, _>>();
     Ok(linear::tensordot(&a, &b, &axes(&a, &left)?, &axes(&b, &right)?)?.into())
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(einsum, m)?)?;
     m.add_function(wrap_pyfunction!(tensordot, m)?)?;
-    export(m, &["matmul", "mm", "bmm", "mv", "dot", "outer", "inner", "addmm", "baddbmm"])
+    export(m, &["matmul", "mm", "bmm", "mv", "dot", "outer", "inner", "addmm", "baddbmm", "kron"])
 }

@@ -2,6 +2,7 @@
 mod args;
 mod arith;
 mod autograd;
+mod complex;
 mod convert;
 mod create;
 mod dtype;
@@ -28,6 +29,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     autograd::register(m)?;
     func::register(m)?;
     arith::register(m)?;
+    complex::register(m)?;
     create::register(m)?;
     shape::register(m)?;
     reduce::register(m)?;

@@ -38,7 +38,7 @@ impl Tensor {
     /// softmax(dim, dtype=None)
     /// --
     ///
-    /// exp(x) divided by its sum along a dimension.
+    /// Exponentials divided by their sum along a dimension.
     #[pyo3(signature = (dim, dtype=None))]
     fn softmax(&self, py: Python<'_>, dim: i64, dtype: Option<Arg>) -> PyResult<Tensor> {
         let x = self.value()?;
@@ -63,18 +63,22 @@ impl Tensor {
     fn clamp(&self, min: Option<Operand>, max: Option<Operand>) -> PyResult<Tensor> {
         Ok(clamped(&self.value()?, min, max)?.into())
     }
+    /// As clamp.
     #[pyo3(signature = (min=None, max=None))]
     fn clip(&self, min: Option<Operand>, max: Option<Operand>) -> PyResult<Tensor> {
         self.clamp(min, max)
     }
+    /// In-place form of clamp.
     #[pyo3(signature = (min=None, max=None))]
     fn clamp_<'py>(slf: Bound<'py, Self>, min: Option<Operand>, max: Option<Operand>) -> PyResult<Bound<'py, Self>> {
         slf.get().variable().write("clamp_", |x| clamped(x, min, max))?;
         Ok(slf)
     }
+    /// Elements limited from below.
     fn clamp_min(&self, min: Operand) -> PyResult<Tensor> {
         self.clamp(Some(min), None)
     }
+    /// Elements limited from above.
     fn clamp_max(&self, max: Operand) -> PyResult<Tensor> {
         self.clamp(None, Some(max))
     }
@@ -95,18 +99,31 @@ impl Tensor {
     fn addcmul(&self, tensor1: &Tensor, tensor2: &Tensor, value: Option<Operand>) -> PyResult<Tensor> {
         Ok(added(&self.value()?, Mul::of(&tensor1.value()?, &tensor2.value()?)?, value)?.into())
     }
+    /// `self + value * tensor1 / tensor2`.
     #[pyo3(signature = (tensor1, tensor2, *, value=None))]
     fn addcdiv(&self, tensor1: &Tensor, tensor2: &Tensor, value: Option<Operand>) -> PyResult<Tensor> {
         Ok(added(&self.value()?, Div::of(&tensor1.value()?, &tensor2.value()?)?, value)?.into())
     }
+    /// In-place form of addcmul.
     #[pyo3(signature = (tensor1, tensor2, *, value=None))]
-    fn addcmul_<'py>(slf: Bound<'py, Self>, tensor1: &Tensor, tensor2: &Tensor, value: Option<Operand>) -> PyResult<Bound<'py, Self>> {
+    fn addcmul_<'py>(
+        slf: Bound<'py, Self>,
+        tensor1: &Tensor,
+        tensor2: &Tensor,
+        value: Option<Operand>,
+    ) -> PyResult<Bound<'py, Self>> {
         let product = Mul::of(&tensor1.value()?, &tensor2.value()?)?;
         slf.get().variable().write("addcmul_", |x| added(x, product, value))?;
         Ok(slf)
     }
+    /// In-place form of addcdiv.
     #[pyo3(signature = (tensor1, tensor2, *, value=None))]
-    fn addcdiv_<'py>(slf: Bound<'py, Self>, tensor1: &Tensor, tensor2: &Tensor, value: Option<Operand>) -> PyResult<Bound<'py, Self>> {
+    fn addcdiv_<'py>(
+        slf: Bound<'py, Self>,
+        tensor1: &Tensor,
+        tensor2: &Tensor,
+        value: Option<Operand>,
+    ) -> PyResult<Bound<'py, Self>> {
         let quotient = Div::of(&tensor1.value()?, &tensor2.value()?)?;
         slf.get().variable().write("addcdiv_", |x| added(x, quotient, value))?;
         Ok(slf)
@@ -125,7 +142,9 @@ fn clamped(x: &Value, min: Option<Operand>, max: Option<Operand>) -> Result<Valu
     let bound = |b: Option<Operand>| {
         b.map(|b| match b {
             // A plain number takes the tensor's dtype unless it is a float among integers.
-            Operand::Number(s) if s.category() <= x.dtype().category() => Array::full("clamp", Shape::new(), x.dtype(), s).map(Value::Array),
+            Operand::Number(s) if s.category() <= x.dtype().category() => {
+                Array::full("clamp", Shape::new(), x.dtype(), s).map(Value::Array)
+            }
             other => other.value(),
         })
         .transpose()
@@ -151,13 +170,13 @@ macro_rules! activations { ($($(#[$doc:meta])* fn $name:ident($x:ident $(, $arg:
     }
 } }
 activations! {
-    /// x times the logistic function.
+    /// Product of x and the logistic function.
     fn silu(x) nn::silu(x);
-    /// scale (x where positive, else alpha (exp(x) - 1)).
+    /// Exponential linear unit: (x where positive, else alpha (exp(x) - 1)).
     fn elu(x, alpha: f64 = 1.0) nn::elu(x, alpha, 1.0, 1.0);
     /// Self-normalising exponential unit (Klambauer et al. 2017).
     fn selu(x) nn::elu(x, 1.673_263_242_354_377_2, 1.050_700_987_355_480_5, 1.0);
-    /// x where positive, else a small multiple.
+    /// The input where positive, else a small multiple.
     fn leaky_relu(x, negative_slope: f64 = 0.01) nn::leaky_relu(x, negative_slope);
     /// Limited to [min_val, max_val].
     fn hardtanh(x, min_val: f64 = -1.0, max_val: f64 = 1.0) nn::clamp(x, Some(&x.full_like(min_val)?), Some(&x.full_like(max_val)?));
@@ -167,7 +186,7 @@ activations! {
 /// gelu(input, approximate="none")
 /// --
 ///
-/// x times the normal distribution function, or its tanh approximation.
+/// Product of x and the normal distribution function, or its tanh approximation.
 #[pyfunction]
 #[pyo3(signature = (input, approximate="none"))]
 fn gelu(py: Python<'_>, input: &Tensor, approximate: &str) -> PyResult<Tensor> {
@@ -175,14 +194,16 @@ fn gelu(py: Python<'_>, input: &Tensor, approximate: &str) -> PyResult<Tensor> {
     let tanh = match approximate {
         "none" => false,
         "tanh" => true,
-        other => return Err(Error::value("gelu", format!("approximate must be \"none\" or \"tanh\", not {other:?}")).into()),
+        other => {
+            return Err(Error::value("gelu", format!("approximate must be \"none\" or \"tanh\", not {other:?}")).into())
+        }
     };
     Ok(run(py, 32 * x.len(), || nn::gelu(&x, tanh))?.into())
 }
 /// softplus(input, beta=1, threshold=20)
 /// --
 ///
-/// log(1 + exp(beta x)) / beta.
+/// Smooth form of relu, log(1 + exp(beta x)) / beta.
 #[pyfunction]
 #[pyo3(signature = (input, beta=1.0, threshold=20.0))]
 fn softplus(py: Python<'_>, input: &Tensor, beta: f64, threshold: f64) -> PyResult<Tensor> {
@@ -206,7 +227,8 @@ fn logsigmoid(input: &Tensor) -> PyResult<Tensor> {
 fn linear(py: Python<'_>, input: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> PyResult<Tensor> {
     let (x, w, b) = (input.value()?, weight.value()?, optional(bias)?);
     let wt = if w.rank() == 2 { views::call(views::transpose("linear", 2, 0, 1)?, &w)? } else { w };
-    let y = run(py, x.len() * wt.shape().last().copied().unwrap_or(1), || matmul::matmul(&x, &wt))?;
+    let y = run(py, x.len() * wt.shape().last().copied().unwrap_or(1), || matmul::matmul(&x, &wt))
+        .map_err(|e| e.named("linear"))?;
     Ok(match b {
         Some(b) => Add::of(&y, &b)?,
         None => y,
@@ -219,10 +241,28 @@ fn linear(py: Python<'_>, input: &Tensor, weight: &Tensor, bias: Option<&Tensor>
 /// Cross entropy of scores with class numbers, or with probabilities of all classes.
 #[pyfunction]
 #[pyo3(signature = (input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean", label_smoothing=0.0))]
-fn cross_entropy(input: &Tensor, target: &Tensor, weight: Option<&Tensor>, size_average: Option<bool>, ignore_index: i64, reduce: Option<bool>, reduction: &str, label_smoothing: f64) -> PyResult<Tensor> {
+fn cross_entropy(
+    input: &Tensor,
+    target: &Tensor,
+    weight: Option<&Tensor>,
+    size_average: Option<bool>,
+    ignore_index: i64,
+    reduce: Option<bool>,
+    reduction: &str,
+    label_smoothing: f64,
+) -> PyResult<Tensor> {
     old_form("cross_entropy", size_average, reduce)?;
     let r = self::reduction("cross_entropy", reduction)?;
-    Ok(nn::cross_entropy(&input.value()?, &target.value()?, optional(weight)?.as_ref(), ignore_index, r, label_smoothing)?.into())
+    Ok(nn::cross_entropy(
+        &input.value()?,
+        &target.value()?,
+        optional(weight)?.as_ref(),
+        ignore_index,
+        r,
+        label_smoothing,
+    )
+    .map_err(|e| e.named("cross_entropy"))?
+    .into())
 }
 fn old_form(op: &'static str, a: Option<bool>, b: Option<bool>) -> Result<(), Error> {
     match a.or(b) {
@@ -236,7 +276,15 @@ fn old_form(op: &'static str, a: Option<bool>, b: Option<bool>) -> Result<(), Er
 /// Negative log likelihood of class numbers under log probabilities.
 #[pyfunction]
 #[pyo3(signature = (input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"))]
-fn nll_loss(input: &Tensor, target: &Tensor, weight: Option<&Tensor>, size_average: Option<bool>, ignore_index: i64, reduce: Option<bool>, reduction: &str) -> PyResult<Tensor> {
+fn nll_loss(
+    input: &Tensor,
+    target: &Tensor,
+    weight: Option<&Tensor>,
+    size_average: Option<bool>,
+    ignore_index: i64,
+    reduce: Option<bool>,
+    reduction: &str,
+) -> PyResult<Tensor> {
     old_form("nll_loss", size_average, reduce)?;
     let r = self::reduction("nll_loss", reduction)?;
     Ok(nn::nll(&input.value()?, &target.value()?, optional(weight)?.as_ref(), ignore_index, r)?.into())
@@ -249,7 +297,7 @@ macro_rules! losses { ($($(#[$doc:meta])* $name:ident $f:path;)*) => {
         fn $name(input: &Tensor, target: &Tensor, size_average: Option<bool>, reduce: Option<bool>, reduction: &str) -> PyResult<Tensor> {
             old_form(stringify!($name), size_average, reduce)?;
             let r = self::reduction(stringify!($name), reduction)?;
-            Ok($f(&input.value()?, &target.value()?, r)?.into())
+            Ok($f(&input.value()?, &target.value()?, r).map_err(|e| e.named(stringify!($name)))?.into())
         }
     )*
     fn register_losses(m: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -278,7 +326,14 @@ fn huber_loss(input: &Tensor, target: &Tensor, reduction: &str, delta: f64) -> P
 /// Cross entropy of two classes from scores.
 #[pyfunction]
 #[pyo3(signature = (input, target, weight=None, size_average=None, reduce=None, reduction="mean"))]
-fn binary_cross_entropy_with_logits(input: &Tensor, target: &Tensor, weight: Option<&Tensor>, size_average: Option<bool>, reduce: Option<bool>, reduction: &str) -> PyResult<Tensor> {
+fn binary_cross_entropy_with_logits(
+    input: &Tensor,
+    target: &Tensor,
+    weight: Option<&Tensor>,
+    size_average: Option<bool>,
+    reduce: Option<bool>,
+    reduction: &str,
+) -> PyResult<Tensor> {
     old_form("binary_cross_entropy_with_logits", size_average, reduce)?;
     let r = self::reduction("binary_cross_entropy_with_logits", reduction)?;
     Ok(nn::bce_with_logits(&input.value()?, &target.value()?, optional(weight)?.as_ref(), r)?.into())
@@ -297,12 +352,18 @@ fn one_hot(tensor: &Tensor, num_classes: i64) -> PyResult<Tensor> {
         let numbers = tensor.numbers("one_hot")?;
         let all = crate::shape::Axes::all(numbers.rank());
         if numbers.is_empty() {
-            return Err(Error::value("one_hot", "cannot tell the number of classes from no elements; pass num_classes").into());
+            return Err(Error::value(
+                "one_hot",
+                "cannot tell the number of classes from no elements; pass num_classes",
+            )
+            .into());
         }
         let largest = crate::ops::reduce::extreme(&Value::Array(numbers), all, false, true)?;
         (largest.array()?.item()?.to_i64() + 1).max(0) as usize
     };
-    if x.dtype().is_integral() && tensor.numbers("one_hot").is_ok_and(|a| a.to_vec::<i64>().is_ok_and(|v| v.iter().any(|&i| i < 0))) {
+    if x.dtype().is_integral()
+        && tensor.numbers("one_hot").is_ok_and(|a| a.to_vec::<i64>().is_ok_and(|v| v.iter().any(|&i| i < 0)))
+    {
         return Err(Error::value("one_hot", "class numbers must not be negative").into());
     }
     Ok(nn::one_hot(&x, classes)?.into())
@@ -313,13 +374,29 @@ fn one_hot(tensor: &Tensor, num_classes: i64) -> PyResult<Tensor> {
 /// Rows of `weight` by number.
 #[pyfunction]
 #[pyo3(signature = (input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=false, sparse=false))]
-fn embedding(input: &Tensor, weight: &Tensor, padding_idx: Option<i64>, max_norm: Option<f64>, norm_type: f64, scale_grad_by_freq: bool, sparse: bool) -> PyResult<Tensor> {
+fn embedding(
+    input: &Tensor,
+    weight: &Tensor,
+    padding_idx: Option<i64>,
+    max_norm: Option<f64>,
+    norm_type: f64,
+    scale_grad_by_freq: bool,
+    sparse: bool,
+) -> PyResult<Tensor> {
     if max_norm.is_some() || scale_grad_by_freq || sparse || norm_type != 2.0 {
-        return Err(Error::value("embedding", "max_norm, norm_type, scale_grad_by_freq and sparse are not supported; leave them out").into());
+        return Err(Error::value(
+            "embedding",
+            "max_norm, norm_type, scale_grad_by_freq and sparse are not supported; leave them out",
+        )
+        .into());
     }
     let w = weight.value()?;
     if w.rank() != 2 {
-        return Err(Error::shape("embedding", format!("the weight must be a matrix, not of shape {}", crate::shape::show(w.shape()))).into());
+        return Err(Error::shape(
+            "embedding",
+            format!("the weight must be a matrix, not of shape {}", crate::shape::show(w.shape())),
+        )
+        .into());
     }
     Ok(nn::embedding(&input.value()?, &w, padding_idx)?.into())
 }
@@ -329,7 +406,14 @@ fn embedding(input: &Tensor, weight: &Tensor, padding_idx: Option<i64>, max_norm
 /// Zero mean and unit variance over the last dimensions.
 #[pyfunction]
 #[pyo3(signature = (input, normalized_shape, weight=None, bias=None, eps=1e-5))]
-fn layer_norm(py: Python<'_>, input: &Tensor, normalized_shape: super::args::Dims, weight: Option<&Tensor>, bias: Option<&Tensor>, eps: f64) -> PyResult<Tensor> {
+fn layer_norm(
+    py: Python<'_>,
+    input: &Tensor,
+    normalized_shape: super::args::Dims,
+    weight: Option<&Tensor>,
+    bias: Option<&Tensor>,
+    eps: f64,
+) -> PyResult<Tensor> {
     let shape = super::args::sizes("layer_norm", &normalized_shape.0)?;
     let (x, w, b) = (input.value()?, optional(weight)?, optional(bias)?);
     Ok(run(py, 8 * x.len(), || nn::layer_norm(&x, &shape, w.as_ref(), b.as_ref(), eps))?.into())
@@ -346,7 +430,15 @@ fn pad(input: &Tensor, pad: Vec<i64>, mode: &str, value: Option<f64>) -> PyResul
         return Err(Error::value("pad", format!("mode={mode:?} is not supported; use \"constant\"")).into());
     }
     if pad.len() % 2 == 1 || pad.len() > 2 * x.rank() {
-        return Err(Error::value("pad", format!("{} sizes do not fit a tensor with {} dimensions; give a pair for each of the last", pad.len(), x.rank())).into());
+        return Err(Error::value(
+            "pad",
+            format!(
+                "{} sizes do not fit a tensor with {} dimensions; give a pair for each of the last",
+                pad.len(),
+                x.rank()
+            ),
+        )
+        .into());
     }
     let mut y = x;
     for (k, sizes) in pad.chunks_exact(2).enumerate() {
@@ -354,7 +446,11 @@ fn pad(input: &Tensor, pad: Vec<i64>, mode: &str, value: Option<f64>) -> PyResul
         let n = y.shape()[a] as i64;
         let (before, after) = (sizes[0], sizes[1]);
         if n + before + after < 0 || n + before.min(0) + after.min(0) < 0 {
-            return Err(Error::shape("pad", format!("pad {before}, {after} leaves nothing of size {n} in dimension {a}")).into());
+            return Err(Error::shape(
+                "pad",
+                format!("pad {before}, {after} leaves nothing of size {n} in dimension {a}"),
+            )
+            .into());
         }
         y = views::narrow(&y, a, (-before).max(0) as usize, (n + before.min(0) + after.min(0)) as usize)?;
         let border = |size: i64, like: &Value| {
@@ -376,7 +472,8 @@ fn pad(input: &Tensor, pad: Vec<i64>, mode: &str, value: Option<f64>) -> PyResul
         }
         y = crate::ops::join::cat(&parts, a)?;
     }
-    let y = if y.shape() == input.value()?.shape() { crate::op::Call::call(&crate::ops::convert::Copy, &[&y])? } else { y };
+    let y =
+        if y.shape() == input.value()?.shape() { crate::op::Call::call(&crate::ops::convert::Copy, &[&y])? } else { y };
     Ok(y.into())
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -7,7 +7,7 @@ use crate::{error::Error, trace::Value};
 use pyo3::{
     exceptions::{PyBufferError, PyTypeError},
     prelude::*,
-    types::PyDict,
+    types::{PyDict, PyTuple},
 };
 
 #[pymethods]
@@ -33,7 +33,12 @@ impl Tensor {
         let equal = crate::ops::compare::compare(crate::ops::compare::Order::Equal, &self.value()?, &item.value()?)?;
         let all = crate::shape::Axes::all(equal.rank());
         let any = crate::ops::reduce::truth(&equal, all, false, false)?;
-        Ok(any.numbers().ok_or_else(|| Error::graph("contains", "a batched tensor has no numbers of its own"))?.item()?.to_i64() != 0)
+        Ok(any
+            .numbers()
+            .ok_or_else(|| Error::graph("contains", "a batched tensor has no numbers of its own"))?
+            .item()?
+            .to_i64()
+            != 0)
     }
     fn __reduce_ex__(slf: Bound<'_, Self>, protocol: i64) -> PyResult<Py<PyAny>> {
         Ok(slf.py().import("rustgrad._pickle")?.call_method1("reduce", (&slf, protocol))?.unbind())
@@ -61,7 +66,9 @@ impl Tensor {
     ) -> PyResult<Bound<'py, PyAny>> {
         let value = self.value()?;
         let Value::Array(array) = &value else {
-            return Err(PyBufferError::new_err("__dlpack__: the tensor requires a gradient or is being transformed; call detach() first"));
+            return Err(PyBufferError::new_err(
+                "__dlpack__: the tensor requires a gradient or is being transformed; call detach() first",
+            ));
         };
         // NumPy makes the capsule: it follows every version of the protocol, and its array keeps the memory alive.
         let options = PyDict::new(py);
@@ -77,6 +84,16 @@ impl Tensor {
         }
         to_numpy(py, array.clone())?.call_method("__dlpack__", (), Some(&options))
     }
+    #[pyo3(signature = (ufunc, method, *inputs, **kwargs))]
+    fn __array_ufunc__<'py>(
+        slf: Bound<'py, Self>,
+        ufunc: &Bound<'py, PyAny>,
+        method: &str,
+        inputs: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("rustgrad._numpy")?.call_method1("array_ufunc", (ufunc, method, inputs, kwargs))
+    }
     fn __dlpack_device__(&self) -> (i32, i32) {
         (1, 0)
     }
@@ -91,9 +108,24 @@ impl Tensor {
 /// A tensor on the memory of any object that speaks DLPack.
 #[pyfunction]
 #[pyo3(signature = (ext_tensor, *, device=None, copy=None))]
-fn from_dlpack(ext_tensor: &Bound<'_, PyAny>, device: Option<&Bound<'_, PyAny>>, copy: Option<bool>) -> PyResult<Tensor> {
+fn from_dlpack(
+    ext_tensor: &Bound<'_, PyAny>,
+    device: Option<&Bound<'_, PyAny>>,
+    copy: Option<bool>,
+) -> PyResult<Tensor> {
     check_device(device)?;
-    let array = ext_tensor.py().import("numpy")?.call_method1("from_dlpack", (ext_tensor,))?;
+    let py = ext_tensor.py();
+    let producer = match ext_tensor.hasattr("__dlpack__")? {
+        true => ext_tensor.clone(),
+        false if ext_tensor.get_type().name()? != "PyCapsule" => {
+            return Err(PyTypeError::new_err(format!(
+                "from_dlpack: a {} does not speak DLPack",
+                ext_tensor.get_type().name()?
+            )))
+        }
+        false => py.import("rustgrad._numpy")?.call_method1("Capsule", (ext_tensor,))?, // an old-style bare capsule
+    };
+    let array = py.import("numpy")?.call_method1("from_dlpack", (producer,))?;
     let shared = from_numpy_array(&array)?;
     Ok(Tensor::new(Value::Array(if copy == Some(true) { shared.copied("from_dlpack")? } else { shared })))
 }

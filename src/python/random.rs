@@ -10,7 +10,14 @@ use crate::{
     dtype::{DType, Scalar},
     error::Error,
     kernels::random::Philox,
-    ops::{arith::{Add, Mul}, binary::Binary, compare::{compare, Order}, convert, expand, Fixed},
+    ops::{
+        arith::{Add, Mul},
+        binary::Binary,
+        compare::{compare, Order},
+        convert, expand,
+        unary::Unary,
+        Fixed,
+    },
     shape::{show, Dims},
     trace::{default_dtype, Value},
 };
@@ -27,7 +34,10 @@ fn lock(mutex: &Mutex<Philox>) -> MutexGuard<'_, Philox> {
 fn seed_of(seed: &Bound<'_, PyAny>) -> PyResult<u64> {
     match seed.extract::<u64>() {
         Ok(s) => Ok(s),
-        Err(_) => seed.extract::<i64>().map(|s| s as u64).map_err(|_| Error::value("manual_seed", "the seed must be an integer of at most 64 bits").into()),
+        Err(_) => seed
+            .extract::<i64>()
+            .map(|s| s as u64)
+            .map_err(|_| Error::value("manual_seed", "the seed must be an integer of at most 64 bits").into()),
     }
 }
 #[pymethods]
@@ -46,20 +56,57 @@ impl Generator {
         *lock(&slf.get().0) = Philox::new(seed_of(seed)?);
         Ok(slf)
     }
+    /// seed()
+    /// --
+    ///
+    /// Start over from a seed of the system's choice; returns it.
+    fn seed(&self) -> u64 {
+        let seed = fresh_seed();
+        *lock(&self.0) = Philox::new(seed);
+        seed
+    }
+    fn __reduce__<'py>(slf: Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (u64, u64))> {
+        let p = *lock(&slf.get().0);
+        Ok((slf.py().import("rustgrad._core")?.getattr("_generator_at")?, (p.seed, p.offset)))
+    }
+    /// The seed that the generator last started from.
     fn initial_seed(&self) -> u64 {
         lock(&self.0).seed
     }
+    /// The state as a uint8 tensor, for set_state.
     fn get_state(&self) -> PyResult<Tensor> {
         state(&lock(&self.0))
     }
+    /// Continue from a state that get_state returned.
     fn set_state(&self, new_state: &Tensor) -> PyResult<()> {
         *lock(&self.0) = from_state(new_state)?;
         Ok(())
     }
+    /// Always "cpu".
     #[getter]
     fn device(&self) -> &'static str {
         "cpu"
     }
+}
+/// Bits that differ from run to run.
+fn fresh_seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    let seed = std::collections::hash_map::RandomState::new().build_hasher().finish();
+    seed >> 1
+}
+#[pyfunction]
+fn _generator_at(seed: u64, offset: u64) -> Generator {
+    Generator(Mutex::new(Philox { seed, offset }))
+}
+/// seed()
+/// --
+///
+/// Start the default generator over from a seed of the system's choice; returns it.
+#[pyfunction]
+fn seed() -> u64 {
+    let seed = fresh_seed();
+    *lock(&DEFAULT) = Philox::new(seed);
+    seed
 }
 fn state(p: &Philox) -> PyResult<Tensor> {
     let bytes: Vec<u8> = p.seed.to_le_bytes().into_iter().chain(p.offset.to_le_bytes()).collect();
@@ -87,7 +134,13 @@ enum Law {
     Uniform,
     Normal,
 }
-fn draw(op: &'static str, law: Law, shape: Dims, d: DType, generator: Option<&Bound<'_, Generator>>) -> PyResult<Value> {
+fn draw(
+    op: &'static str,
+    law: Law,
+    shape: Dims,
+    d: DType,
+    generator: Option<&Bound<'_, Generator>>,
+) -> PyResult<Value> {
     if !d.is_float() {
         return Err(Error::dtype(op, format!("cannot draw {d} numbers; use float32 or float64")).into());
     }
@@ -159,7 +212,16 @@ fn whole(low: i64, high: i64, shape: Dims, d: DType, generator: Option<&Bound<'_
 /// Uniform random integers in [low, high).
 #[pyfunction]
 #[pyo3(signature = (*args, low=None, high=None, size=None, generator=None, dtype=None, device=None, requires_grad=false))]
-fn randint(args: &Bound<'_, PyTuple>, low: Option<i64>, high: Option<i64>, size: Option<super::args::Dims>, generator: Option<&Bound<'_, Generator>>, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
+fn randint(
+    args: &Bound<'_, PyTuple>,
+    low: Option<i64>,
+    high: Option<i64>,
+    size: Option<super::args::Dims>,
+    generator: Option<&Bound<'_, Generator>>,
+    dtype: Option<Arg>,
+    device: Option<&Bound<'_, PyAny>>,
+    requires_grad: bool,
+) -> PyResult<Tensor> {
     check_device(device)?;
     let (mut bounds, mut shape) = (Vec::new(), size.map(|s| s.0));
     for (i, arg) in args.iter().enumerate() {
@@ -178,7 +240,10 @@ fn randint(args: &Bound<'_, PyTuple>, low: Option<i64>, high: Option<i64>, size:
         _ => return Err(PyTypeError::new_err("randint: takes high, or low and high")),
     };
     let shape = shape.ok_or_else(|| PyTypeError::new_err("randint: missing the argument size"))?;
-    finish(whole(low, high, sizes("randint", &shape)?, self::dtype(dtype).unwrap_or(DType::I64), generator)?, requires_grad)
+    finish(
+        whole(low, high, sizes("randint", &shape)?, self::dtype(dtype).unwrap_or(DType::I64), generator)?,
+        requires_grad,
+    )
 }
 /// randint_like(input, low=0, high)
 /// --
@@ -201,9 +266,17 @@ fn randint_like(input: &Tensor, bounds: Vec<i64>, dtype: Option<Arg>) -> PyResul
 /// 0 to n-1 in random order.
 #[pyfunction]
 #[pyo3(signature = (n, *, generator=None, dtype=None, device=None))]
-fn randperm(n: i64, generator: Option<&Bound<'_, Generator>>, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>) -> PyResult<Tensor> {
+fn randperm(
+    n: i64,
+    generator: Option<&Bound<'_, Generator>>,
+    dtype: Option<Arg>,
+    device: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Tensor> {
     check_device(device)?;
     let n = sizes("randperm", &[n])?[0];
+    if n > 1 << 36 {
+        return Err(Error::memory("randperm", format!("cannot hold {n} elements")).into());
+    }
     let order = with(generator, |g| g.permutation(n));
     let x = Value::Array(Array::from_slice(DType::I64, &order)?);
     Ok(convert::to(&x, self::dtype(dtype).unwrap_or(DType::I64))?.into())
@@ -240,7 +313,13 @@ fn bernoulli(input: &Tensor, p: Option<f64>, generator: Option<&Bound<'_, Genera
 /// Normal random numbers with the means and deviations given, as tensors or numbers. Slopes flow to both.
 #[pyfunction]
 #[pyo3(signature = (mean, std=None, size=None, *, generator=None, dtype=None))]
-fn normal(mean: Operand, std: Option<Operand>, size: Option<super::args::Dims>, generator: Option<&Bound<'_, Generator>>, dtype: Option<Arg>) -> PyResult<Tensor> {
+fn normal(
+    mean: Operand,
+    std: Option<Operand>,
+    size: Option<super::args::Dims>,
+    generator: Option<&Bound<'_, Generator>>,
+    dtype: Option<Arg>,
+) -> PyResult<Tensor> {
     let std = std.unwrap_or(Operand::Number(Scalar::Float(1.0)));
     let mut shape = match size {
         Some(s) => sizes("normal", &s.0)?,
@@ -253,13 +332,18 @@ fn normal(mean: Operand, std: Option<Operand>, size: Option<super::args::Dims>, 
                 shape = crate::shape::broadcast("normal", &shape, v.shape())?;
                 d = d.or(Some(v.dtype()));
             }
-            Operand::Number(s) if s.to_f64().is_nan() => return Err(Error::value("normal", "mean and std must be numbers").into()),
+            Operand::Number(s) if s.to_f64().is_nan() => {
+                return Err(Error::value("normal", "mean and std must be numbers").into())
+            }
             Operand::Number(_) => {}
         }
     }
     let negative = match &std {
         Operand::Number(s) => s.to_f64() < 0.0,
-        Operand::Tensor(v) => v.numbers().is_some_and(|a| convert::to(&Value::Array(a.clone()), DType::F64).is_ok_and(|v| v.array().is_ok_and(|a| a.to_vec::<f64>().is_ok_and(|v| v.iter().any(|&s| s < 0.0))))),
+        Operand::Tensor(v) => v.numbers().is_some_and(|a| {
+            convert::to(&Value::Array(a.clone()), DType::F64)
+                .is_ok_and(|v| v.array().is_ok_and(|a| a.to_vec::<f64>().is_ok_and(|v| v.iter().any(|&s| s < 0.0))))
+        }),
     };
     if negative {
         return Err(Error::graph("normal", format!("std must not be negative (shape {})", show(&shape))).into());
@@ -270,24 +354,85 @@ fn normal(mean: Operand, std: Option<Operand>, size: Option<super::args::Dims>, 
 }
 #[pymethods]
 impl Tensor {
+    /// Fill with uniformly distributed numbers.
     #[pyo3(signature = (from=0.0, to=1.0, *, generator=None))]
-    fn uniform_<'py>(slf: Bound<'py, Self>, from: f64, to: f64, generator: Option<&Bound<'py, Generator>>) -> PyResult<Bound<'py, Self>> {
+    fn uniform_<'py>(
+        slf: Bound<'py, Self>,
+        from: f64,
+        to: f64,
+        generator: Option<&Bound<'py, Generator>>,
+    ) -> PyResult<Bound<'py, Self>> {
         if from > to {
             return Err(Error::graph("uniform_", format!("from ({from}) must not be above to ({to})")).into());
         }
         redraw(&slf, "uniform_", Law::Uniform, to - from, from, generator)?;
         Ok(slf)
     }
+    /// Fill with normally distributed numbers.
     #[pyo3(signature = (mean=0.0, std=1.0, *, generator=None))]
-    fn normal_<'py>(slf: Bound<'py, Self>, mean: f64, std: f64, generator: Option<&Bound<'py, Generator>>) -> PyResult<Bound<'py, Self>> {
+    fn normal_<'py>(
+        slf: Bound<'py, Self>,
+        mean: f64,
+        std: f64,
+        generator: Option<&Bound<'py, Generator>>,
+    ) -> PyResult<Bound<'py, Self>> {
         if std < 0.0 {
             return Err(Error::graph("normal_", format!("std must not be negative, but is {std}")).into());
         }
         redraw(&slf, "normal_", Law::Normal, std, mean, generator)?;
         Ok(slf)
     }
+    /// Fill with exponentially distributed numbers of rate lambd.
+    #[pyo3(signature = (lambd=1.0, *, generator=None))]
+    fn exponential_<'py>(
+        slf: Bound<'py, Self>,
+        lambd: f64,
+        generator: Option<&Bound<'py, Generator>>,
+    ) -> PyResult<Bound<'py, Self>> {
+        if lambd <= 0.0 {
+            return Err(Error::graph("exponential_", format!("lambd must be positive, but is {lambd}")).into());
+        }
+        let x = slf.get().value()?;
+        let u = draw("exponential_", Law::Uniform, Dims::from_slice(x.shape()), DType::F64, generator)?;
+        let negative = Mul::fixed(&u, Fixed::Right(Scalar::Float(-1.0)))?;
+        let y = Mul::fixed(&crate::ops::exponential::Log1p.of(&negative)?, Fixed::Right(Scalar::Float(-1.0 / lambd)))?;
+        slf.get().variable().write("exponential_", |x| convert::to(&y, x.dtype()))?;
+        Ok(slf)
+    }
+    /// Fill with uniform integers.
+    #[pyo3(signature = (*bounds, generator=None))]
+    fn random_<'py>(
+        slf: Bound<'py, Self>,
+        bounds: Vec<i64>,
+        generator: Option<&Bound<'py, Generator>>,
+    ) -> PyResult<Bound<'py, Self>> {
+        let x = slf.get().value()?;
+        // Without bounds: all integers the dtype holds exactly.
+        let limit = match x.dtype() {
+            DType::Bool => 2,
+            DType::U8 => 256,
+            DType::I32 => 1 << 31,
+            DType::F32 | DType::C64 => (1 << 24) + 1,
+            DType::F64 | DType::C128 => (1 << 53) + 1,
+            DType::I64 => i64::MAX,
+        };
+        let (low, high) = match bounds[..] {
+            [] => (0, limit),
+            [to] => (0, to),
+            [from, to] => (from, to),
+            _ => return Err(PyTypeError::new_err("random_: takes to, or from and to")),
+        };
+        let y = whole(low, high, Dims::from_slice(x.shape()), x.dtype(), generator)?;
+        slf.get().variable().write("random_", |_| Ok(y))?;
+        Ok(slf)
+    }
+    /// Fill with 1 with probability p, else 0.
     #[pyo3(signature = (p=0.5, *, generator=None))]
-    fn bernoulli_<'py>(slf: Bound<'py, Self>, p: f64, generator: Option<&Bound<'py, Generator>>) -> PyResult<Bound<'py, Self>> {
+    fn bernoulli_<'py>(
+        slf: Bound<'py, Self>,
+        p: f64,
+        generator: Option<&Bound<'py, Generator>>,
+    ) -> PyResult<Bound<'py, Self>> {
         let shape = Dims::from_slice(slf.get().value()?.shape());
         let p = Value::Array(Array::full("bernoulli_", Dims::new(), DType::F64, Scalar::Float(p))?);
         let drawn = coin(&expand::to("bernoulli_", &p, &shape)?, generator)?;
@@ -295,7 +440,14 @@ impl Tensor {
         Ok(slf)
     }
 }
-fn redraw(t: &Bound<'_, Tensor>, op: &'static str, law: Law, scale: f64, shift: f64, generator: Option<&Bound<'_, Generator>>) -> PyResult<()> {
+fn redraw(
+    t: &Bound<'_, Tensor>,
+    op: &'static str,
+    law: Law,
+    scale: f64,
+    shift: f64,
+    generator: Option<&Bound<'_, Generator>>,
+) -> PyResult<()> {
     let x = t.get().value()?;
     let z = draw(op, law, Dims::from_slice(x.shape()), x.dtype(), generator)?;
     let y = Add::fixed(&Mul::fixed(&z, Fixed::Right(Scalar::Float(scale)))?, Fixed::Right(Scalar::Float(shift)))?;
@@ -310,14 +462,17 @@ fn manual_seed(seed: &Bound<'_, PyAny>) -> PyResult<()> {
     *lock(&DEFAULT) = Philox::new(seed_of(seed)?);
     Ok(())
 }
+/// The seed that the generator last started from.
 #[pyfunction]
 fn initial_seed() -> u64 {
     lock(&DEFAULT).seed
 }
+/// The state of the default generator.
 #[pyfunction]
 fn get_rng_state() -> PyResult<Tensor> {
     state(&lock(&DEFAULT))
 }
+/// Continue the default generator from a state.
 #[pyfunction]
 fn set_rng_state(new_state: &Tensor) -> PyResult<()> {
     *lock(&DEFAULT) = from_state(new_state)?;
@@ -336,6 +491,8 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(normal, m)?)?;
     m.add_function(wrap_pyfunction!(manual_seed, m)?)?;
     m.add_function(wrap_pyfunction!(initial_seed, m)?)?;
+    m.add_function(wrap_pyfunction!(seed, m)?)?;
+    m.add_function(wrap_pyfunction!(_generator_at, m)?)?;
     m.add_function(wrap_pyfunction!(get_rng_state, m)?)?;
     m.add_function(wrap_pyfunction!(set_rng_state, m)?)
 }

@@ -7,7 +7,14 @@ use super::{
 };
 use crate::{
     error::Error,
-    ops::{binary::Binary, arith::{Maximum, Minimum}, order, power::Sqrt, reduce, scan, sum, unary::Unary},
+    ops::{
+        arith::{Maximum, Minimum},
+        binary::Binary,
+        order,
+        power::Sqrt,
+        reduce, scan, sum,
+        unary::Unary,
+    },
     shape::axis,
     trace::Value,
 };
@@ -36,7 +43,7 @@ simple! {
     any |x, axes, keep| reduce::truth(x, axes, keep, false);
     /// Whether all elements are true.
     all |x, axes, keep| reduce::truth(x, axes, keep, true);
-    /// log of the sum of exponentials, without overflow.
+    /// Logarithm of the sum of exponentials, without overflow.
     logsumexp |x, axes, keep| reduce::logsumexp(x, axes, keep);
 }
 macro_rules! typed { ($($(#[$doc:meta])* $name:ident |$x:ident, $axes:ident, $keep:ident, $dtype:ident| $body:expr;)*) => {
@@ -65,9 +72,17 @@ fn correction(correction: Option<f64>, unbiased: Option<bool>, ddof: Option<f64>
     correction.or(ddof).unwrap_or(if unbiased == Some(false) { 0.0 } else { 1.0 })
 }
 /// `var(dim, unbiased, keepdim)`: PyTorch also takes `unbiased` as the only positional argument.
-fn spread(x: &Value, op: &'static str, dim: Option<&Bound<'_, PyAny>>, unbiased: Option<bool>, axis: Option<Dims>) -> PyResult<(crate::shape::Axes, Option<bool>)> {
+fn spread(
+    x: &Value,
+    op: &'static str,
+    dim: Option<&Bound<'_, PyAny>>,
+    unbiased: Option<bool>,
+    axis: Option<Dims>,
+) -> PyResult<(crate::shape::Axes, Option<bool>)> {
     match dim {
-        Some(d) if d.is_instance_of::<pyo3::types::PyBool>() => Ok((axes(op, None, axis, x.rank())?, Some(d.extract()?))),
+        Some(d) if d.is_instance_of::<pyo3::types::PyBool>() => {
+            Ok((axes(op, None, axis, x.rank())?, Some(d.extract()?)))
+        }
         Some(d) if !d.is_none() => Ok((axes(op, Some(d.extract()?), axis, x.rank())?, unbiased)),
         _ => Ok((axes(op, None, axis, x.rank())?, unbiased)),
     }
@@ -77,7 +92,13 @@ fn pair(py: Python<'_>, name: &str, a: Value, b: Value) -> PyResult<Py<PyAny>> {
     Ok(class.call1((Tensor::new(a), Tensor::new(b)))?.unbind())
 }
 /// `max()`, `max(dim)`, `max(other)`.
-fn extreme<B: Binary>(py: Python<'_>, t: &Tensor, dim: Option<&Bound<'_, PyAny>>, keepdim: bool, largest: bool) -> PyResult<Py<PyAny>>
+fn extreme<B: Binary>(
+    py: Python<'_>,
+    t: &Tensor,
+    dim: Option<&Bound<'_, PyAny>>,
+    keepdim: bool,
+    largest: bool,
+) -> PyResult<Py<PyAny>>
 where
     crate::ops::Map2<B>: Into<crate::ops::Prim>,
 {
@@ -85,7 +106,8 @@ where
     let op = if largest { "max" } else { "min" };
     let Some(dim) = dim.filter(|d| !d.is_none()) else {
         let all = crate::shape::Axes::all(x.rank());
-        return Tensor::new(run(py, x.len(), || reduce::extreme(&x, all, false, largest))?).into_py_any(py);
+        return Tensor::new(run(py, x.len(), || reduce::extreme(&x, all, false, largest)).map_err(|e| e.named(op))?)
+            .into_py_any(py);
     };
     if let Ok(d) = dim.extract::<i64>() {
         if !dim.is_instance_of::<Tensor>() {
@@ -104,7 +126,17 @@ impl Tensor {
     ///
     /// Variance over dimensions.
     #[pyo3(signature = (dim=None, unbiased=None, keepdim=false, *, correction=None, axis=None, keepdims=None, ddof=None))]
-    fn var(&self, py: Python<'_>, dim: Option<&Bound<'_, PyAny>>, unbiased: Option<bool>, keepdim: bool, correction: Option<f64>, axis: Option<Dims>, keepdims: Option<bool>, ddof: Option<f64>) -> PyResult<Tensor> {
+    fn var(
+        &self,
+        py: Python<'_>,
+        dim: Option<&Bound<'_, PyAny>>,
+        unbiased: Option<bool>,
+        keepdim: bool,
+        correction: Option<f64>,
+        axis: Option<Dims>,
+        keepdims: Option<bool>,
+        ddof: Option<f64>,
+    ) -> PyResult<Tensor> {
         let x = self.value()?;
         let (axes, unbiased) = spread(&x, "var", dim, unbiased, axis)?;
         let c = self::correction(correction, unbiased, ddof);
@@ -115,7 +147,17 @@ impl Tensor {
     ///
     /// Standard deviation over dimensions.
     #[pyo3(signature = (dim=None, unbiased=None, keepdim=false, *, correction=None, axis=None, keepdims=None, ddof=None))]
-    fn std(&self, py: Python<'_>, dim: Option<&Bound<'_, PyAny>>, unbiased: Option<bool>, keepdim: bool, correction: Option<f64>, axis: Option<Dims>, keepdims: Option<bool>, ddof: Option<f64>) -> PyResult<Tensor> {
+    fn std(
+        &self,
+        py: Python<'_>,
+        dim: Option<&Bound<'_, PyAny>>,
+        unbiased: Option<bool>,
+        keepdim: bool,
+        correction: Option<f64>,
+        axis: Option<Dims>,
+        keepdims: Option<bool>,
+        ddof: Option<f64>,
+    ) -> PyResult<Tensor> {
         let x = self.value()?;
         let (axes, unbiased) = spread(&x, "std", dim, unbiased, axis)?;
         let c = self::correction(correction, unbiased, ddof);
@@ -129,14 +171,17 @@ impl Tensor {
     fn max(&self, py: Python<'_>, dim: Option<&Bound<'_, PyAny>>, keepdim: bool) -> PyResult<Py<PyAny>> {
         extreme::<Maximum>(py, self, dim, keepdim, true)
     }
+    /// Smallest element; with dim, a pair (values, indices); with a tensor, the smaller of each two.
     #[pyo3(signature = (dim=None, keepdim=false))]
     fn min(&self, py: Python<'_>, dim: Option<&Bound<'_, PyAny>>, keepdim: bool) -> PyResult<Py<PyAny>> {
         extreme::<Minimum>(py, self, dim, keepdim, false)
     }
+    /// Position of the largest element, in the flattened tensor or along a dimension.
     #[pyo3(signature = (dim=None, keepdim=false, *, axis=None))]
     fn argmax(&self, dim: Option<i64>, keepdim: bool, axis: Option<i64>) -> PyResult<Tensor> {
         self.position("argmax", either("argmax", dim, axis)?, keepdim, true)
     }
+    /// Position of the smallest element, in the flattened tensor or along a dimension.
     #[pyo3(signature = (dim=None, keepdim=false, *, axis=None))]
     fn argmin(&self, dim: Option<i64>, keepdim: bool, axis: Option<i64>) -> PyResult<Tensor> {
         self.position("argmin", either("argmin", dim, axis)?, keepdim, false)
@@ -146,7 +191,13 @@ impl Tensor {
     ///
     /// p-norm over dimensions; its slope at the origin is 0.
     #[pyo3(signature = (p=None, dim=None, keepdim=false, dtype=None))]
-    fn norm(&self, p: Option<&Bound<'_, PyAny>>, dim: Option<Dims>, keepdim: bool, dtype: Option<Arg>) -> PyResult<Tensor> {
+    fn norm(
+        &self,
+        p: Option<&Bound<'_, PyAny>>,
+        dim: Option<Dims>,
+        keepdim: bool,
+        dtype: Option<Arg>,
+    ) -> PyResult<Tensor> {
         let mut x = self.value()?;
         if let Some(d) = dtype {
             x = crate::ops::convert::to(&x, d.0)?;
@@ -163,12 +214,14 @@ impl Tensor {
         let axes = axes("norm", dim, None, x.rank())?;
         Ok(reduce::vector_norm(&x, p, axes, keepdim)?.into())
     }
+    /// Running sum along a dimension.
     #[pyo3(signature = (dim=None, *, dtype=None, axis=None))]
     fn cumsum(&self, dim: Option<i64>, dtype: Option<Arg>, axis: Option<i64>) -> PyResult<Tensor> {
         let x = self.value()?;
         let a = self.required("cumsum", dim, axis)?;
         Ok(scan::cumsum(&x, a, self::dtype(dtype))?.into())
     }
+    /// Running product along a dimension.
     #[pyo3(signature = (dim=None, *, dtype=None, axis=None))]
     fn cumprod(&self, dim: Option<i64>, dtype: Option<Arg>, axis: Option<i64>) -> PyResult<Tensor> {
         let x = self.value()?;
@@ -187,6 +240,7 @@ impl Tensor {
         let (v, i) = run(py, 20 * x.len(), || order::sort("sort", &x, a, descending))?;
         pair(py, "sort", v, i)
     }
+    /// Positions that sort along a dimension; always stable.
     #[pyo3(signature = (dim=-1, descending=false, stable=false))]
     fn argsort(&self, py: Python<'_>, dim: i64, descending: bool, stable: bool) -> PyResult<Tensor> {
         let _ = stable; // the sort is stable in any case
@@ -213,12 +267,15 @@ impl Tensor {
         let x = self.value()?;
         let a = dim.map(|d| axis(op, d, x.rank())).transpose()?;
         if x.is_empty() && a.is_none() {
-            return Err(Error::index(op, format!("there is no extreme in shape {}", crate::shape::show(x.shape()))).into());
+            return Err(
+                Error::shape(op, format!("there is no extreme in shape {}", crate::shape::show(x.shape()))).into()
+            );
         }
         Ok(reduce::arg_extreme(&x, a, keepdim, largest)?.into())
     }
     fn required(&self, op: &'static str, dim: Option<i64>, axis: Option<i64>) -> PyResult<usize> {
-        let dim = either(op, dim, axis)?.ok_or_else(|| pyo3::exceptions::PyTypeError::new_err(format!("{op}: missing the argument dim")))?;
+        let dim = either(op, dim, axis)?
+            .ok_or_else(|| pyo3::exceptions::PyTypeError::new_err(format!("{op}: missing the argument dim")))?;
         Ok(self::axis(op, dim, self.value()?.rank())?)
     }
 }

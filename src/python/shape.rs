@@ -54,15 +54,33 @@ impl Tensor {
         let to = resolve("view", value.len(), value.shape(), &wanted)?;
         if let Some(a) = value.numbers() {
             if view_strides(a.shape(), a.strides(), &to).is_none() && !a.is_contiguous() {
-                return Err(Error::shape("view", format!("cannot view shape {} with strides {:?} as {} without a copy; use reshape()", show(a.shape()), a.strides(), show(&to))).into());
+                return Err(Error::shape(
+                    "view",
+                    format!(
+                        "cannot view shape {} with strides {:?} as {} without a copy; use reshape()",
+                        show(a.shape()),
+                        a.strides(),
+                        show(&to)
+                    ),
+                )
+                .into());
             }
         }
         self.view_by(|_| Ok(views::reshape(to)))
     }
+    /// As view to the shape of another tensor.
     fn view_as(&self, other: &Tensor) -> PyResult<Tensor> {
         let to = other.value()?;
-        self.view_by(|s| Ok(views::reshape(resolve("view_as", s.iter().product(), s, &to.shape().iter().map(|&n| n as i64).collect::<Vec<_>>())?)))
+        self.view_by(|s| {
+            Ok(views::reshape(resolve(
+                "view_as",
+                s.iter().product(),
+                s,
+                &to.shape().iter().map(|&n| n as i64).collect::<Vec<_>>(),
+            )?))
+        })
     }
+    /// As reshape to the shape of another tensor.
     fn reshape_as(&self, other: &Tensor) -> PyResult<Tensor> {
         self.view_as(other)
     }
@@ -82,9 +100,11 @@ impl Tensor {
     fn transpose(&self, dim0: i64, dim1: i64) -> PyResult<Tensor> {
         self.view_by(|s| views::transpose("transpose", s.len(), dim0, dim1))
     }
+    /// As transpose.
     fn swapaxes(&self, axis0: i64, axis1: i64) -> PyResult<Tensor> {
         self.transpose(axis0, axis1)
     }
+    /// As transpose.
     fn swapdims(&self, dim0: i64, dim1: i64) -> PyResult<Tensor> {
         self.transpose(dim0, dim1)
     }
@@ -96,7 +116,10 @@ impl Tensor {
         self.view_by(|s| match s.len() {
             0 | 1 => Ok(views::reshape(s.into())),
             2 => views::transpose("t", 2, 0, 1),
-            n => Err(Error::shape("t", format!("needs at most two dimensions, not {n} (shape {}); use .mT or transpose()", show(s)))),
+            n => Err(Error::shape(
+                "t",
+                format!("needs at most two dimensions, not {n} (shape {}); use .mT or transpose()", show(s)),
+            )),
         })
     }
     /// All dimensions in reverse order.
@@ -114,26 +137,33 @@ impl Tensor {
             n => views::transpose("mT", n, -2, -1),
         })
     }
+    /// A view with dimensions moved to other places.
     fn movedim(&self, source: Dims, destination: Dims) -> PyResult<Tensor> {
         self.view_by(|s| views::movedim(s.len(), &source.0, &destination.0))
     }
+    /// As movedim.
     fn moveaxis(&self, source: Dims, destination: Dims) -> PyResult<Tensor> {
         self.movedim(source, destination)
     }
+    /// A view with a new dimension of size 1.
     fn unsqueeze(&self, dim: i64) -> PyResult<Tensor> {
         self.view_by(|s| views::unsqueeze(s, dim))
     }
+    /// A view without dimensions of size 1.
     #[pyo3(signature = (dim=None))]
     fn squeeze(&self, dim: Option<Dims>) -> PyResult<Tensor> {
         self.view_by(|s| views::squeeze(s, dim.as_ref().map(|d| &d.0[..])))
     }
+    /// Dimensions from start_dim to end_dim merged into one.
     #[pyo3(signature = (start_dim=0, end_dim=-1))]
     fn flatten(&self, start_dim: i64, end_dim: i64) -> PyResult<Tensor> {
         self.view_by(|s| views::flatten(s, start_dim, end_dim))
     }
+    /// As flatten() of all dimensions.
     fn ravel(&self) -> PyResult<Tensor> {
         self.flatten(0, -1)
     }
+    /// A view with one dimension split into several.
     fn unflatten(&self, dim: i64, sizes: Dims) -> PyResult<Tensor> {
         self.view_by(|s| views::unflatten(s, dim, &sizes.0))
     }
@@ -156,9 +186,14 @@ impl Tensor {
         let a = axis("select", dim, value.rank())?;
         let n = value.shape()[a] as i64;
         if index < -n || index >= n {
-            return Err(Error::index("select", format!("index {index} is out of range for size {n} of dimension {a} of shape {}", show(value.shape()))).into());
+            return Err(Error::index(
+                "select",
+                format!("index {index} is out of range for size {n} of dimension {a} of shape {}", show(value.shape())),
+            )
+            .into());
         }
-        self.view_by(|s| views::narrow_op("select", s, dim, index, 1))?.view_by(|s| views::squeeze(s, Some(&[a as i64])))
+        self.view_by(|s| views::narrow_op("select", s, dim, index, 1))?
+            .view_by(|s| views::squeeze(s, Some(&[a as i64])))
     }
     /// expand(*sizes)
     /// --
@@ -169,7 +204,10 @@ impl Tensor {
         let wanted = integers("expand", sizes)?;
         let value = self.value()?;
         let new = wanted.len().checked_sub(value.rank()).ok_or_else(|| {
-            Error::shape("expand", format!("cannot expand shape {} to {} dimensions", show(value.shape()), wanted.len()))
+            Error::shape(
+                "expand",
+                format!("cannot expand shape {} to {} dimensions", show(value.shape()), wanted.len()),
+            )
         })?;
         let mut full = Vec::with_capacity(wanted.len());
         for (i, &n) in wanted.iter().enumerate() {
@@ -181,16 +219,20 @@ impl Tensor {
         let shape = super::args::sizes("expand", &full)?;
         self.broadcast(&shape)
     }
+    /// A view repeated to the shape of another tensor.
     fn expand_as(&self, other: &Tensor) -> PyResult<Tensor> {
         self.broadcast(other.value()?.shape())
     }
+    /// A view repeated to a shape, as expand.
     #[pyo3(signature = (*shape))]
     fn broadcast_to(&self, shape: &Bound<'_, PyTuple>) -> PyResult<Tensor> {
         self.expand(shape)
     }
+    /// Copied with dimensions in reverse order.
     fn flip(&self, dims: Dims) -> PyResult<Tensor> {
         Ok(Copy.call(&[self.view_by(|s| views::flip(s, &dims.0))?.value()?].each_ref())?.into())
     }
+    /// Shifted along dimensions, what leaves at one end entering at the other.
     #[pyo3(signature = (shifts, dims=None))]
     fn roll(&self, shifts: Dims, dims: Option<Dims>) -> PyResult<Tensor> {
         let x = self.value()?;
@@ -202,14 +244,21 @@ impl Tensor {
         if dims.0.len() != shifts.0.len() {
             return Err(Error::value("roll", format!("got {} shifts for {} dims", shifts.0.len(), dims.0.len())).into());
         }
-        let pairs = dims.0.iter().zip(&shifts.0).map(|(&d, &s)| Ok((axis("roll", d, x.rank())?, s))).collect::<Result<Vec<_>, Error>>()?;
+        let pairs = dims
+            .0
+            .iter()
+            .zip(&shifts.0)
+            .map(|(&d, &s)| Ok((axis("roll", d, x.rank())?, s)))
+            .collect::<Result<Vec<_>, Error>>()?;
         Ok(join::roll(&x, &pairs)?.into())
     }
+    /// Copied several times along each dimension.
     #[pyo3(signature = (*repeats))]
     fn repeat(&self, repeats: &Bound<'_, PyTuple>) -> PyResult<Tensor> {
         let times = sizes("repeat", &integers("repeat", repeats)?)?;
         Ok(join::repeat(&self.value()?, &times)?.into())
     }
+    /// Copied several times along each dimension, the last dimensions first.
     #[pyo3(signature = (*dims))]
     fn tile(&self, dims: &Bound<'_, PyTuple>) -> PyResult<Tensor> {
         let x = self.value()?;
@@ -222,16 +271,27 @@ impl Tensor {
     ///
     /// Views of consecutive pieces along `dim`: of one size, or of the sizes given.
     #[pyo3(signature = (split_size_or_sections, dim=0))]
-    fn split<'py>(&self, py: Python<'py>, split_size_or_sections: &Bound<'py, PyAny>, dim: i64) -> PyResult<Bound<'py, PyTuple>> {
+    fn split<'py>(
+        &self,
+        py: Python<'py>,
+        split_size_or_sections: &Bound<'py, PyAny>,
+        dim: i64,
+    ) -> PyResult<Bound<'py, PyTuple>> {
         let n = self.size_along("split", dim)?;
         let lengths: Vec<i64> = match split_size_or_sections.extract::<i64>() {
-            Ok(s) if s <= 0 && n > 0 => return Err(Error::value("split", format!("the size of pieces must be positive, not {s}")).into()),
+            Ok(s) if s <= 0 && n > 0 => {
+                return Err(Error::value("split", format!("the size of pieces must be positive, not {s}")).into())
+            }
             Ok(_) if n == 0 => vec![0],
             Ok(s) => (0..n).step_by(s as usize).map(|i| s.min(n - i)).collect(),
             Err(_) => split_size_or_sections.extract()?,
         };
         if lengths.iter().sum::<i64>() != n || lengths.iter().any(|&l| l < 0) {
-            return Err(Error::value("split", format!("the sizes {lengths:?} do not add up to {n}, the size of dimension {dim}")).into());
+            return Err(Error::value(
+                "split",
+                format!("the sizes {lengths:?} do not add up to {n}, the size of dimension {dim}"),
+            )
+            .into());
         }
         let mut start = 0;
         let parts = lengths.into_iter().map(|l| {
@@ -241,6 +301,7 @@ impl Tensor {
         });
         many(parts.collect::<PyResult<_>>()?, py)
     }
+    /// Views of nearly equal consecutive pieces along a dimension.
     #[pyo3(signature = (chunks, dim=0))]
     fn chunk<'py>(&self, py: Python<'py>, chunks: i64, dim: i64) -> PyResult<Bound<'py, PyTuple>> {
         if chunks <= 0 {
@@ -250,19 +311,26 @@ impl Tensor {
         let size = ((n + chunks - 1) / chunks).max(1);
         self.split(py, pyo3::types::PyInt::new(py, size).as_any(), dim)
     }
+    /// All slices along a dimension, as a tuple of views.
     #[pyo3(signature = (dim=0))]
     fn unbind<'py>(&self, py: Python<'py>, dim: i64) -> PyResult<Bound<'py, PyTuple>> {
         let n = self.size_along("unbind", dim)?;
         many((0..n).map(|i| self.select(dim, i)).collect::<PyResult<_>>()?, py)
     }
+    /// The diagonal of two dimensions, as the last dimension.
     #[pyo3(signature = (offset=0, dim1=0, dim2=1))]
     fn diagonal(&self, offset: i64, dim1: i64, dim2: i64) -> PyResult<Tensor> {
         let x = self.value()?;
         if x.rank() < 2 {
-            return Err(Error::shape("diagonal", format!("needs at least two dimensions, not shape {}", show(x.shape()))).into());
+            return Err(Error::shape(
+                "diagonal",
+                format!("needs at least two dimensions, not shape {}", show(x.shape())),
+            )
+            .into());
         }
         Ok(diagonal::diagonal(&x, offset, axis("diagonal", dim1, x.rank())?, axis("diagonal", dim2, x.rank())?)?.into())
     }
+    /// The diagonal of a matrix, or the matrix with a vector on its diagonal.
     #[pyo3(signature = (diagonal=0))]
     fn diag(&self, diagonal: i64) -> PyResult<Tensor> {
         let x = self.value()?;
@@ -272,18 +340,22 @@ impl Tensor {
             _ => Err(Error::shape("diag", format!("needs a vector or a matrix, not shape {}", show(x.shape()))).into()),
         }
     }
+    /// Matrices with the last dimension on their diagonals.
     #[pyo3(signature = (offset=0))]
     fn diag_embed(&self, offset: i64) -> PyResult<Tensor> {
         Ok(diagonal::diag_embed(&self.value()?, offset)?.into())
     }
+    /// The lower triangle of matrices, zeros elsewhere.
     #[pyo3(signature = (diagonal=0))]
     fn tril(&self, diagonal: i64) -> PyResult<Tensor> {
         Ok(diagonal::triangle("tril", &self.value()?, diagonal, true)?.into())
     }
+    /// The upper triangle of matrices, zeros elsewhere.
     #[pyo3(signature = (diagonal=0))]
     fn triu(&self, diagonal: i64) -> PyResult<Tensor> {
         Ok(diagonal::triangle("triu", &self.value()?, diagonal, false)?.into())
     }
+    /// Sum of the diagonal of a matrix.
     #[pyo3(signature = (offset=0))]
     fn trace(&self, offset: i64) -> PyResult<Tensor> {
         let x = self.value()?;
@@ -300,6 +372,7 @@ impl Tensor {
     fn clone(&self) -> PyResult<Tensor> {
         Ok(Copy.call(&[&self.value()?])?.into())
     }
+    /// The tensor itself if its elements lie in row-major order, else a copy where they do.
     fn contiguous(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
         let value = slf.get().value()?;
         if value.numbers().is_none_or(|a| a.is_contiguous()) {
@@ -341,12 +414,15 @@ impl Tensor {
         let y = if target == value.dtype() { Copy.call(&[&value])? } else { convert::to(&value, target)? };
         Bound::new(slf.py(), Tensor::new(y))
     }
+    /// Converted to a dtype.
     fn r#type(&self, dtype: Arg) -> PyResult<Tensor> {
         Ok(convert::to(&self.value()?, dtype.0)?.into())
     }
+    /// Converted to the dtype of another tensor.
     fn type_as(&self, other: &Tensor) -> PyResult<Tensor> {
         Ok(convert::to(&self.value()?, other.value()?.dtype())?.into())
     }
+    /// The tensor itself: there is only the CPU.
     fn cpu(slf: Bound<'_, Self>) -> Bound<'_, Self> {
         slf
     }
@@ -354,8 +430,13 @@ impl Tensor {
 macro_rules! conversions { ($($name:ident $dtype:ident)*) => {
     #[pymethods]
     impl Tensor { $(
-        fn $name(&self) -> PyResult<Tensor> {
-            Ok(convert::to(&self.value()?, DType::$dtype)?.into())
+        /// Converted to the dtype of this name.
+        fn $name(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
+            let value = slf.get().value()?;
+            if value.dtype() == DType::$dtype {
+                return Ok(slf);
+            }
+            Bound::new(slf.py(), Tensor::new(convert::to(&value, DType::$dtype)?))
         }
     )* }
 } }
@@ -457,9 +538,35 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     export(
         m,
         &[
-            "reshape", "permute", "transpose", "swapaxes", "swapdims", "t", "movedim", "moveaxis", "unsqueeze", "squeeze", "flatten", "ravel",
-            "unflatten", "narrow", "select", "broadcast_to", "flip", "roll", "tile", "split", "chunk", "unbind", "diagonal",
-            "diag", "diag_embed", "tril", "triu", "trace", "clone",
+            "reshape",
+            "permute",
+            "transpose",
+            "swapaxes",
+            "swapdims",
+            "t",
+            "movedim",
+            "moveaxis",
+            "unsqueeze",
+            "squeeze",
+            "flatten",
+            "ravel",
+            "unflatten",
+            "narrow",
+            "select",
+            "broadcast_to",
+            "flip",
+            "roll",
+            "tile",
+            "split",
+            "chunk",
+            "unbind",
+            "diagonal",
+            "diag",
+            "diag_embed",
+            "tril",
+            "triu",
+            "trace",
+            "clone",
         ],
     )
 }

@@ -16,7 +16,7 @@ use pyo3::{
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A multi-dimensional array that remembers how it was computed.
-#[pyclass(frozen, module = "rustgrad", weakref)]
+#[pyclass(frozen, module = "rustgrad", weakref, dict)]
 pub struct Tensor(Mutex<Variable>);
 
 impl Tensor {
@@ -103,7 +103,8 @@ impl Operand {
         match self {
             Operand::Tensor(v) => Ok(v),
             Operand::Number(s) => {
-                let dtype = crate::dtype::Promotion::default().number(s.category()).result(crate::trace::default_dtype());
+                let dtype =
+                    crate::dtype::Promotion::default().number(s.category()).result(crate::trace::default_dtype());
                 Array::full("tensor", crate::shape::Dims::new(), dtype, s).map(Value::Array)
             }
         }
@@ -119,9 +120,12 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Operand {
         if let Some(s) = scalar(&obj) {
             return Ok(Operand::Number(s));
         }
-        super::convert::array_like(&obj)?
-            .map(|a| Operand::Tensor(Value::Array(a)))
-            .ok_or_else(|| PyTypeError::new_err(format!("cannot use a {} as a tensor", obj.get_type().name().map(|n| n.to_string()).unwrap_or_default())))
+        super::convert::array_like(&obj)?.map(|a| Operand::Tensor(Value::Array(a))).ok_or_else(|| {
+            PyTypeError::new_err(format!(
+                "cannot use a {} as a tensor",
+                obj.get_type().name().map(|n| n.to_string()).unwrap_or_default()
+            ))
+        })
     }
 }
 
@@ -156,6 +160,7 @@ impl Tensor {
     fn numel(&self) -> PyResult<usize> {
         Ok(self.value()?.len())
     }
+    /// The shape, or the size along one dimension.
     #[pyo3(signature = (dim=None))]
     fn size(&self, py: Python<'_>, dim: Option<i64>) -> PyResult<Py<PyAny>> {
         match dim {
@@ -166,6 +171,7 @@ impl Tensor {
             }
         }
     }
+    /// Steps in elements along each dimension.
     #[pyo3(signature = (dim=None))]
     fn stride(&self, py: Python<'_>, dim: Option<i64>) -> PyResult<Py<PyAny>> {
         let a = self.numbers("stride")?;
@@ -174,12 +180,15 @@ impl Tensor {
             Some(d) => a.strides()[crate::shape::axis("stride", d, a.rank())?].into_py_any(py),
         }
     }
+    /// Elements between the start of the storage and the first element.
     fn storage_offset(&self) -> PyResult<usize> {
         Ok(self.numbers("storage_offset")?.storage_offset())
     }
+    /// Address of the first element.
     fn data_ptr(&self) -> PyResult<usize> {
         Ok(self.numbers("data_ptr")?.data() as usize)
     }
+    /// Whether the elements lie in row-major order.
     fn is_contiguous(&self) -> PyResult<bool> {
         Ok(self.numbers("is_contiguous")?.is_contiguous())
     }
@@ -193,21 +202,26 @@ impl Tensor {
     fn device(&self) -> &'static str {
         "cpu"
     }
+    /// Bytes per element.
     fn element_size(&self) -> PyResult<usize> {
         Ok(self.value()?.dtype().size())
     }
+    /// Bytes per element.
     #[getter]
     fn itemsize(&self) -> PyResult<usize> {
         self.element_size()
     }
+    /// Bytes of all elements.
     #[getter]
     fn nbytes(&self) -> PyResult<usize> {
         let v = self.value()?;
         Ok(v.dtype().size() * v.len())
     }
+    /// Whether the elements are floats.
     fn is_floating_point(&self) -> PyResult<bool> {
         Ok(self.value()?.dtype().is_float())
     }
+    /// Whether the elements are complex numbers.
     fn is_complex(&self) -> PyResult<bool> {
         Ok(self.value()?.dtype().is_complex())
     }
@@ -234,7 +248,9 @@ impl Tensor {
     }
     fn __float__(&self) -> PyResult<f64> {
         match self.numbers("float")?.item()? {
-            Scalar::Complex(..) => Err(PyTypeError::new_err("float: cannot convert a complex number; take .real first")),
+            Scalar::Complex(..) => {
+                Err(PyTypeError::new_err("float: cannot convert a complex number; take .real first"))
+            }
             s => Ok(s.to_f64()),
         }
     }

@@ -33,7 +33,10 @@ pub(super) fn interpret(level: &LevelRef, op: &Prim, xs: &[&Value]) -> Result<Va
     if let Some(y) = ys.iter().find(|y| y.dtype().is_complex()) {
         return Err(Error::not_differentiable(
             op.name(),
-            format!("the derivative of a {} result is not defined here; take .real or .imag before, or detach()", y.dtype()),
+            format!(
+                "the derivative of a {} result is not defined here; take .real or .imag before, or detach()",
+                y.dtype()
+            ),
         ));
     }
     let ts = op.jvp(&primals, &ys, &tangents)?;

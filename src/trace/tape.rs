@@ -58,7 +58,10 @@ fn finish(
     if let Some(y) = ys.iter().find(|y| y.dtype().is_complex()) {
         return Err(Error::not_differentiable(
             op.name(),
-            format!("the derivative of a {} result is not defined here; take .real or .imag before, or detach()", y.dtype()),
+            format!(
+                "the derivative of a {} result is not defined here; take .real or .imag before, or detach()",
+                y.dtype()
+            ),
         ));
     }
     let needs = parents.iter().enumerate().fold(Which::NONE, |w, (i, p)| if p.is_some() { w.with(i) } else { w });

@@ -37,10 +37,16 @@ impl PartialEq for Traced {
 /// How it is watched.
 #[derive(Debug)]
 pub enum Kind {
-    Dual { primal: Value, tangent: Value },
+    Dual {
+        primal: Value,
+        tangent: Value,
+    },
     /// Stands for many values, stacked along a hidden axis 0.
     Batch(Value),
-    Taped { value: Value, edge: Edge },
+    Taped {
+        value: Value,
+        edge: Edge,
+    },
 }
 
 impl Value {

@@ -76,7 +76,11 @@ fn shape(random: &mut Random, low_rank: usize, limit: usize) -> Vec<usize> {
     (0..rank).map(|_| size(random)).collect()
 }
 fn limit(round: usize) -> usize {
-    if round % 8 == 0 { 30 } else { 7 }
+    if round.is_multiple_of(8) {
+        30
+    } else {
+        7
+    }
 }
 
 #[test]
@@ -122,7 +126,10 @@ fn writes_agree_with_naive_loops() {
         let mut want = vec![-1.0; to.reach];
         places(&shape).iter().for_each(|p| want[to.at(p)] = data[from.at(p)]);
         let mut got = vec![-1.0; to.reach];
-        write_strided(from.view(&data), StridedMut { data: &mut got, offset: to.offset, shape: &shape, strides: &to.strides });
+        write_strided(
+            from.view(&data),
+            StridedMut { data: &mut got, offset: to.offset, shape: &shape, strides: &to.strides },
+        );
         assert_eq!(got, want, "{shape:?} {:?} {:?}", from.strides, to.strides);
     }
     // Many elements with gaps between rows: several tasks.
@@ -176,7 +183,8 @@ fn elements_are_gathered_and_scattered_along_any_axis() {
     for round in 0..500 {
         let shape = shape(&mut random, 1, limit(round));
         let axis = random.below(shape.len());
-        let mut covered: Vec<usize> = shape.iter().map(|&n| if random.below(3) == 0 { random.below(n + 1) } else { n }).collect();
+        let mut covered: Vec<usize> =
+            shape.iter().map(|&n| if random.below(3) == 0 { random.below(n + 1) } else { n }).collect();
         covered[axis] = if shape[axis] == 0 { 0 } else { random.below(9) };
         let (s, k, v) = (
             Sample::new(&mut random, &shape, true),

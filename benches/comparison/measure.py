@@ -1,0 +1,117 @@
+"""The same statement in several libraries, timed in turns (A B C A B C …) so that a slow moment meets all of them."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import math
+import timeit
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass
+class Library:
+    """A library that can be imported here."""
+
+    name: str
+    module: Any
+
+    def set_threads(self, threads: int) -> None:
+        if hasattr(self.module, "set_num_threads"):
+            self.module.set_num_threads(threads)
+
+
+def installed(names: tuple[str, ...] = ("rustgrad", "torch", "numpy")) -> dict[str, Library]:
+    """The libraries of ``names`` that are here."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = Library(name, importlib.import_module(name))
+        except ImportError:
+            continue
+    return found
+
+
+@dataclass
+class Code:
+    """A statement and the names it uses."""
+
+    statement: str
+    names: dict[str, Any]
+
+    def timer(self) -> timeit.Timer:
+        return timeit.Timer(self.statement, globals=self.names)
+
+
+@dataclass
+class Case:
+    """One line of the table: how to prepare each library, and what rustgrad must reach."""
+
+    group: str
+    name: str
+    make: Mapping[str, Callable[[Any], Code]]
+    threads: int = 1
+    against: str = "torch"
+    at_least: float | None = None
+
+    @property
+    def title(self) -> str:
+        return f"{self.group}: {self.name}"
+
+
+@dataclass
+class Figure:
+    """A measured line: a number per library, the ratio that counts and its limit."""
+
+    group: str
+    name: str
+    threads: int | None
+    unit: str
+    values: dict[str, float | None]
+    ratio: float | None = None
+    against: str | None = None
+    limit: float | None = None
+    higher_is_better: bool = True
+    note: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the limit is kept; None where there is none or nothing to hold against it."""
+        if self.limit is None or self.ratio is None:
+            return None
+        return self.ratio >= self.limit if self.higher_is_better else self.ratio <= self.limit
+
+
+def loops(timer: timeit.Timer, wanted: float) -> int:
+    """How often to run a statement in one sample so that the sample lasts about ``wanted`` seconds."""
+    count = 1
+    while True:
+        seconds = timer.timeit(count)
+        if seconds >= wanted / 4 or count >= 10_000_000:
+            return max(1, math.ceil(count * wanted / max(seconds, 1e-9))) if seconds < wanted else count
+        count *= 4
+
+
+def measure(case: Case, libraries: dict[str, Library], rounds: int, sample: float, longest: float) -> Figure:
+    """The least time per run of every library; garbage collection waits meanwhile, as in ``timeit``."""
+    timers = {}
+    for name, make in case.make.items():
+        if name in libraries:
+            libraries[name].set_threads(case.threads)
+            timers[name] = make(libraries[name].module).timer()
+    counts = {name: loops(timer, sample) for name, timer in timers.items()}
+    best: dict[str, float | None] = dict.fromkeys(("rustgrad", "torch", "numpy"))
+    start = timeit.default_timer()
+    for turn in range(rounds):
+        for name, timer in timers.items():
+            seconds = timer.timeit(counts[name]) / counts[name]
+            known = best[name]
+            best[name] = seconds if known is None else min(known, seconds)
+        if turn >= 2 and timeit.default_timer() - start > longest:
+            break
+    gc.collect()
+    ours, theirs = best["rustgrad"], best[case.against]
+    ratio = theirs / ours if ours and theirs else None
+    return Figure(case.group, case.name, case.threads, "s", best, ratio, case.against, case.at_least)

@@ -1,0 +1,37 @@
+"""Norms of vectors and matrices, as ``torch.linalg``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._core import Tensor
+
+__all__ = ["norm", "vector_norm"]
+
+
+def vector_norm(
+    x: Tensor, ord: float = 2, dim: int | tuple[int, ...] | None = None, keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
+    """The p-norm of vectors over the dimensions ``dim``; its slope at the origin is 0.
+
+    >>> import rustgrad as rg
+    >>> rg.linalg.vector_norm(rg.tensor([3.0, 4.0]))
+    tensor(5.)
+    """
+    result: Tensor = x.norm(ord, dim, keepdim, dtype)
+    return result
+
+
+def norm(
+    A: Tensor, ord: Any = None, dim: int | tuple[int, ...] | None = None, keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
+    """The norm of a tensor: of all its elements by default, or of vectors over one dimension.
+
+    >>> import rustgrad as rg
+    >>> rg.linalg.norm(rg.ones(2, 2))
+    tensor(2.)
+    """
+    two = A.ndim == 2 if dim is None else isinstance(dim, tuple) and len(dim) == 2
+    if ord is not None and two and ord != "fro":
+        raise ValueError(f"norm: the matrix norm {ord!r} is not supported; use None or 'fro', or vector_norm")
+    return vector_norm(A, 2 if ord in (None, "fro") else ord, dim, keepdim, dtype=dtype)
