@@ -45,6 +45,7 @@ lint: $(STAMPS)/venv ## Formatting and lints of both languages
 
 typecheck: $(STAMPS)/extension ## Types of the Python package
 	$(BIN)/mypy python/rustgrad
+	$(BIN)/python tools/stubs.py --check
 
 format: $(STAMPS)/venv ## Format both languages
 	cargo fmt

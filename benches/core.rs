@@ -1,4 +1,5 @@
 //! Kernels, recording and the sweep, measured with criterion: `cargo bench`.
+#![allow(clippy::expect_used)] // a benchmark stops where it cannot run
 use criterion::{criterion_group, criterion_main, Criterion};
 use rustgrad::{
     array::Array,

@@ -1,7 +1,14 @@
-"""Writes python/rustgrad/_core.pyi from the built module; with --check, says whether the file is up to date."""
+"""Write python/rustgrad/_core.pyi from the compiled module; with --check, tell whether the file in the tree is current.
+
+    python tools/stubs.py [--check]
+
+Names, parameters and defaults come from the module itself; result types from the tables below, and are Tensor for
+every method and function that no table names.
+"""
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import sys
 from pathlib import Path
@@ -9,108 +16,163 @@ from typing import Any
 
 from rustgrad import _core
 
-TARGET = Path(__file__).parent.parent / "python" / "rustgrad" / "_core.pyi"
-HEADER = '''"""Types of the extension module. Written by tools/stubs.py from the module itself."""
+TARGET = Path(__file__).resolve().parents[1] / "python" / "rustgrad" / "_core.pyi"
+# Types are spelled `builtins.int`, because `int`, `float` and `bool` are dtypes and methods here.
+HEADER = '''"""Types of the compiled module. Written by tools/stubs.py from the module itself: do not edit."""
 
+import builtins
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, final
+
+import numpy as np
 
 '''
-NUMBERS = {"__len__": "int", "__bool__": "bool", "__int__": "int", "__float__": "float", "__index__": "int"}
-NUMBERS |= {"__complex__": "complex", "__hash__": "int", "__repr__": "str", "__format__": "str"}
-NUMBERS |= {"__contains__": "bool", "__eq__": "Any", "__ne__": "Any", "__iter__": "Iterator[Any]"}
-IGNORED = {"__class__", "__init__", "__new__", "__doc__", "__module__", "__getattribute__", "__setattr__"}
-IGNORED |= {"__delattr__", "__dir__", "__init_subclass__", "__subclasshook__", "__str__", "__sizeof__"}
-IGNORED |= {"__reduce__", "__reduce_ex__", "__getstate__", "__weakref__", "__array_priority__"}
+RESULTS = {
+    "None": "backward empty_cache exit manual_seed remove seed set_default_dtype "
+    "set_num_threads set_printoptions set_state __delitem__ __setitem__ __setstate__",
+    "builtins.bool": "_set_grad_enabled _set_inference __bool__ __contains__ allclose equal is_complex "
+    "is_contiguous is_floating_point is_grad_enabled "
+    "is_inference is_inference_mode_enabled is_signed is_tensor "
+    "can_cast is_leaf requires_grad retains_grad is_view",
+    "builtins.int": "__hash__ __index__ __int__ __len__ _version data_ptr dim element_size get_num_threads "
+    "initial_seed itemsize nbytes ndim ndimension nelement numel output_nr storage_offset",
+    "builtins.float": "__float__",
+    "builtins.complex": "__complex__",
+    "builtins.list[builtins.str]": "_watchers",
+    "builtins.str": "__repr__ __str__ __format__ name",
+    "builtins.tuple[builtins.int, ...]": "shape",
+    "builtins.tuple[Tensor, ...]": "broadcast_tensors chunk split tensor_split unbind",
+    "dtype": "_dtype_from_name dtype get_default_dtype promote_types result_type",
+    "Iterator[Tensor]": "__iter__",
+    "np.ndarray[Any, Any]": "__array__ numpy",
+    "Node | None": "grad_fn",
+    "RemovableHandle": "register_hook register_post_accumulate_grad_hook register_prehook",
+    "Any": "__array_function__ __array_interface__ __array_ufunc__ __array_wrap__ __deepcopy__ __dlpack__ "
+    "__dlpack_device__ __enter__ __exit__ __getstate__ __reduce__ __reduce_ex__ aminmax cummax cummin device get_state "
+    "grad histc item itertype kthvalue layout max median metadata min mode next_functions nonzero pull size sort "
+    "std_mean stride svd tolist topk type unique unpack_dual var_mean",
+}
+RESULT = {name: result for result, names in RESULTS.items() for name in names.split()}
+# What a name means depends on where it stands: the method says something, the function or property something else.
+SPECIAL = {"rustgrad._core.grad": "builtins.tuple[Tensor | None, ...]"}
+# Every object has these; saying them again would only repeat typeshed.
+INHERITED = {
+    *("__class__", "__delattr__", "__dir__", "__doc__", "__getattribute__", "__init__", "__init_subclass__"),
+    *("__dict__", "__module__", "__setattr__", "__sizeof__", "__subclasshook__", "__weakref__", "__hash__"),
+}
+# Attributes with a setter, which the module does not tell apart.
+WRITABLE = {"data", "grad", "requires_grad"}
+# Where typeshed or PEP 484 knows less general operators.
+IGNORED = {"__eq__": "override", "__ne__": "override", "__ipow__": "misc"}
 
 
-def parameters(function: Any, method: bool) -> str:
-    """The parameter list of a callable, untyped beyond names and defaults."""
+def default(value: Any) -> str:
+    """A default as it stands in a stub: plain constants as they are, everything else as an ellipsis."""
+    return repr(value) if value is None or type(value) in (bool, int, float, str) else "..."
+
+
+def parameters(function: Any, first: str = "", drop: int = 0) -> str:
+    """The parameter list behind the texts of ``first``, which stand for the leading ``drop`` parameters."""
     try:
-        signature = inspect.signature(function)
+        found = list(inspect.signature(function).parameters.values())[drop:]
     except (TypeError, ValueError):
-        return "self, *args: Any, **kwargs: Any" if method else "*args: Any, **kwargs: Any"
-    parts, seen_star = [], False
-    positional = list(signature.parameters.values())
-    for index, parameter in enumerate(positional):
-        name = parameter.name
-        default = "" if parameter.default is parameter.empty else " = ..."
-        if index == 0 and method and name in ("self", "$self"):
-            parts.append("self")
-            continue
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            parts.append(f"*{name}: Any")
-            seen_star = True
-        elif parameter.kind is parameter.VAR_KEYWORD:
-            parts.append(f"**{name}: Any")
-        else:
-            if parameter.kind is parameter.KEYWORD_ONLY and not seen_star:
-                parts.append("*")
-                seen_star = True
-            parts.append(f"{name}: Any{default}")
-    return ", ".join(parts)
+        return ", ".join(filter(None, [first, "*args: Any", "**kwargs: Any"]))
+    parts = [first] if first else []
+    for before, parameter in zip((None, *found), found, strict=False):
+        kind = parameter.kind
+        if before and before.kind is parameter.POSITIONAL_ONLY and kind is not parameter.POSITIONAL_ONLY:
+            parts.append("/")
+        if kind is parameter.KEYWORD_ONLY and not (before and before.kind in (kind, parameter.VAR_POSITIONAL)):
+            parts.append("*")
+        stars = "*" if kind is parameter.VAR_POSITIONAL else "**" if kind is parameter.VAR_KEYWORD else ""
+        ending = "" if parameter.default is parameter.empty else f" = {default(parameter.default)}"
+        parts.append(f"{stars}{parameter.name}: Any{ending}")
+    if found and found[-1].kind is inspect.Parameter.POSITIONAL_ONLY:
+        parts.append("/")
+    text = ", ".join(parts)
+    # One mark serves `self` and the parameters that follow it.
+    return text.replace(", /", "", 1) if text.count(", /") > 1 else text
 
 
-def class_stub(cls: type) -> list[str]:
+def result(owner: str, name: str, otherwise: str) -> str:
+    return SPECIAL.get(f"{owner}.{name}") or RESULT.get(name, otherwise)
+
+
+def of_class(cls: type) -> str:
     """The stub of one class."""
-    base = "(RuntimeError)" if issubclass(cls, Exception) else ""
-    lines = [f"class {cls.__name__}{base}:"]
-    if issubclass(cls, Exception):
-        return [*lines, "    ...", ""]
-    if cls.__name__ in ("Level", "Generator"):
-        lines.append("    def __init__(self, *args: Any, **kwargs: Any) -> None: ...")
-    for name in sorted(vars(cls)):
-        if name in IGNORED:
-            continue
-        member = vars(cls)[name]
-        if inspect.isgetsetdescriptor(member):
-            lines += ["    @property", f"    def {name}(self) -> Any: ..."]
-            if cls.__name__ == "Tensor" and name in ("grad", "requires_grad", "data"):
-                lines += [f"    @{name}.setter", f"    def {name}(self, value: Any) -> None: ..."]
-        elif name.startswith("__") and name in NUMBERS:
-            rest = ", *args: Any" if name in ("__format__", "__contains__", "__eq__", "__ne__") else ""
-            note = "  # type: ignore[override]" if name in ("__eq__", "__ne__") else ""
-            lines.append(f"    def {name}(self{rest}) -> {NUMBERS[name]}: ...{note}")
-        elif name.startswith("__"):
-            lines.append(f"    def {name}(self, *args: Any, **kwargs: Any) -> Any: ...")
-        elif callable(member):
-            lines.append(f"    def {name}({parameters(member, True)}) -> Any: ...")
-    if len(lines) == 1:
+    name = cls.__name__
+    bases = [base.__name__ for base in cls.__bases__ if base is not object]
+    try:
+        type("Derived", (cls,), {})
+        lines = []
+    except TypeError:
+        lines = ["@final"]
+    lines.append(f"class {name}({', '.join(bases)}):" if bases else f"class {name}:")
+    before = len(lines)
+    otherwise = "Tensor" if name == "Tensor" else "Any"
+    for key in sorted(set(vars(cls)) - INHERITED):
+        member = vars(cls)[key]
+        if isinstance(member, staticmethod):
+            lines.append("    @staticmethod")
+            lines.append(f"    def {key}({parameters(member.__func__)}) -> {result(name, key, otherwise)}: ...")
+        elif inspect.isgetsetdescriptor(member):
+            lines += ["    @property", f"    def {key}(self) -> {result(name, key, otherwise)}: ..."]
+            if name == "Tensor" and key in WRITABLE:
+                lines += [f"    @{key}.setter", f"    def {key}(self, value: Any) -> None: ..."]
+        elif key == "__new__":
+            lines.append(f"    def __new__({parameters(cls, 'cls')}) -> {name}: ...")
+        elif isinstance(member, classmethod) or type(member).__name__ == "classmethod_descriptor":
+            lines += ["    @classmethod", f"    def {key}({parameters(getattr(cls, key), 'cls')}) -> Any: ..."]
+        elif not callable(member):
+            lines.append(f"    {key}: {type(member).__module__}.{type(member).__name__}")
+        else:
+            note = f"  # type: ignore[{IGNORED[key]}]" if key in IGNORED else ""
+            text = parameters(member, "self", 1)
+            lines.append(f"    def {key}({text}) -> {result(name, key, otherwise)}: ...{note}")
+    if len(lines) == before:
         lines.append("    ...")
-    return [*lines, ""]
+    return "\n".join(lines) + "\n"
+
+
+def inspect_self_only(member: Any) -> bool:
+    return True
 
 
 def stub() -> str:
-    """The whole file."""
-    classes, functions, values = [], [], []
-    for name in sorted(vars(_core)):
-        member = getattr(_core, name)
+    """The whole file: classes, dtypes, functions."""
+    classes, values, functions = [], [], []
+    for name, member in sorted(vars(_core).items()):
         if name.startswith("__"):
             continue
         if isinstance(member, type):
-            classes += class_stub(member)
+            classes.append(of_class(member))
         elif inspect.ismethoddescriptor(member):
-            text = parameters(member, True)
-            text = "self: Tensor" + text.removeprefix("self") if text.startswith("self") else text
-            functions.append(f"def {name}({text}) -> Any: ...")
+            text = parameters(member, "self: Tensor, /", 1)
+            functions.append(f"def {name}({text}) -> {result('rustgrad._core', name, 'Tensor')}: ...")
         elif callable(member):
-            functions.append(f"def {name}({parameters(member, False)}) -> Any: ...")
-        elif isinstance(member, _core.dtype):
-            values.append(f"{name}: dtype")
-    return HEADER + "\n".join([*classes, *values, "", *functions]) + "\n"
+            text = parameters(member)
+            functions.append(f"def {name}({text}) -> {result('rustgrad._core', name, 'Tensor')}: ...")
+        else:
+            kind = type(member).__name__
+            values.append(f"{name}: {kind if isinstance(member, _core.dtype) else 'Any'}")
+    exported = [name for name in vars(_core) if not name.startswith("__")]
+    listed = "".join(f"    {name!r},\n" for name in sorted(exported)).replace("'", '"')
+    public = f"__all__ = [\n{listed}]\n" if hasattr(_core, "__all__") else ""
+    return HEADER + "\n".join([public, *classes, *values, "", *functions]) + "\n"
 
 
 def main() -> int:
-    """Write or check; 1 if the file is out of date."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if the file differs")
     text = stub()
-    if "--check" in sys.argv:
-        if TARGET.read_text() == text:
-            return 0
-        print(f"{TARGET.name} is out of date; run tools/stubs.py", file=sys.stderr)
-        return 1
-    TARGET.write_text(text)
-    return 0
+    if not parser.parse_args().check:
+        TARGET.write_text(text, encoding="utf-8")
+        return 0
+    if TARGET.exists() and TARGET.read_text(encoding="utf-8") == text:
+        return 0
+    print(f"{TARGET.name} does not describe the compiled module; run make stubs", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

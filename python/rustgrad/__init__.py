@@ -1,6 +1,6 @@
 """Forward- and reverse-mode automatic differentiation on the CPU, with PyTorch's names and meaning."""
 
-from . import _core
+from . import _core as _core
 from ._core import *
 from ._core import Tensor as Tensor
 from . import autograd as autograd

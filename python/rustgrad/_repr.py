@@ -75,7 +75,7 @@ def _edges(array: Any) -> Any:
 
 def _lines(array: Any, indent: int, show: Any, cut: bool) -> str:
     if array.ndim == 0:
-        return show(array.item())
+        return str(show(array.item()))
     count = array.shape[0]
     shortened = cut and count > 2 * EDGE_ITEMS
     keep = [*range(EDGE_ITEMS), None, *range(count - EDGE_ITEMS, count)] if shortened else list(range(count))

@@ -18,7 +18,9 @@ def multinomial(
     tensor([1])
     """
     if input.ndim not in (1, 2) or not input.dtype.is_floating_point:
-        raise TypeError(f"multinomial: needs a float vector or matrix of weights, not {input.dtype} {list(input.shape)}")
+        raise TypeError(
+            f"multinomial: needs a float vector or matrix of weights, not {input.dtype} {list(input.shape)}"
+        )
     weights = input.detach().double()
     if num_samples <= 0:
         raise ValueError(f"multinomial: num_samples must be positive, but is {num_samples}")

@@ -508,8 +508,19 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     export(m, COMPARISONS)?;
     export(m, TRUTHS)?;
     m.add_function(wrap_pyfunction!(power, m)?)?;
-    let names =
-        ["add", "sub", "div", "true_divide", "round", "frac", "positive", "logical_and", "logical_or", "logical_xor"];
+    let names = [
+        "abs",
+        "add",
+        "sub",
+        "div",
+        "true_divide",
+        "round",
+        "frac",
+        "positive",
+        "logical_and",
+        "logical_or",
+        "logical_xor",
+    ];
     export(m, &names)?;
     export(m, &["bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift"])?;
     for (alias, name) in

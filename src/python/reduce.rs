@@ -189,7 +189,7 @@ impl Tensor {
     /// norm(p=2, dim=None, keepdim=False)
     /// --
     ///
-    /// p-norm over dimensions; its slope at the origin is 0.
+    /// The p-norm over dimensions; its slope at the origin is 0.
     #[pyo3(signature = (p=None, dim=None, keepdim=false, dtype=None))]
     fn norm(
         &self,

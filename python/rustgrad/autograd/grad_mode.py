@@ -21,7 +21,7 @@ class _Mode:
     def __exit__(self, *exc: object) -> None:
         raise NotImplementedError
 
-    def _again(self) -> _Mode:
+    def _again(self) -> Any:
         return type(self)()
 
     def __call__(self, function: F) -> F:
@@ -53,7 +53,8 @@ class _Mode:
         if args and callable(args[0]) and not isinstance(args[0], bool):
             instance = super().__new__(cls)
             instance.__init__()  # type: ignore[misc]
-            return instance(args[0])
+            wrapped: Any = instance(args[0])
+            return wrapped
         return super().__new__(cls)
 
 
