@@ -69,7 +69,15 @@ impl Variable {
         if !shares(&seen, &value) {
             return Ok(Variable::new(seen));
         }
-        let path = self.path.iter().flat_map(|p| p.iter().cloned()).chain([op]).collect();
+        // A view that changes nothing adds no step, and one that looks like the base needs none: loops that reshape
+        // the same tensor over and over keep a path of constant length.
+        let path = if same_geometry(&seen, &value) {
+            self.path.clone().unwrap_or_else(|| Arc::new([]))
+        } else if same_geometry(&seen, &family.base().value) {
+            Arc::new([]) as Arc<[Prim]>
+        } else {
+            self.path.iter().flat_map(|p| p.iter().cloned()).chain([op]).collect()
+        };
         Ok(Variable {
             value: seen,
             cell: None,
@@ -254,6 +262,13 @@ fn shares(a: &Value, b: &Value) -> bool {
     match (a.numbers(), b.numbers()) {
         (Some(a), Some(b)) => a.shares_storage(b),
         _ => true,
+    }
+}
+/// Whether two plain values show the same elements in the same arrangement.
+fn same_geometry(a: &Value, b: &Value) -> bool {
+    match (a.plain(), b.plain()) {
+        (Some(a), Some(b)) => a.data() == b.data() && a.shape() == b.shape() && a.strides() == b.strides(),
+        _ => false,
     }
 }
 /// `base` with what `path` shows of it replaced by `new`. `written`: storage holds the numbers already, so only the
