@@ -1,4 +1,4 @@
-"""The examples run from start to end, in small settings where their command line offers them."""
+"""The examples run from start to end, as `make demo` runs them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-# What an example may offer to make it small, tried in this order against its --help.
-SMALL = {"--epochs": "2", "--steps": "50", "--iterations": "50"}
 
 
 def options(example: Path, folder: Path) -> list[str]:
-    """Flags that make the example small and keep its files in a scratch folder."""
+    """Flags that keep the files of the example in a scratch folder."""
     if "argparse" not in example.read_text(encoding="utf-8"):
         return []
     usage = run(example, "--help", folder=folder).stdout
     chosen: list[str] = []
-    for flag, value in SMALL.items():
-        if re.search(rf"{flag}\b", usage):
-            chosen += [flag, value]
     for flag in ("--output", "--out", "--output-dir"):
         if re.search(rf"{flag}(?![\w-])", usage):
             chosen += [flag, str(folder)]

@@ -208,17 +208,6 @@ LOOPS = {
                 pass
         steady(step, 100_000)
     """,
-    "hooks in cycles": """
-        x = rg.ones(4, requires_grad=True)
-        def step():
-            leaf = rg.ones(4, requires_grad=True)
-            leaf.register_hook(lambda g, leaf=leaf: None)
-            y = x * 2
-            y.register_hook(lambda g, y=y: None)
-            y.sum().backward()
-            x.grad = None
-        steady(step, 100_000)
-    """,
     "hooks and handles": """
         x = rg.ones(4, requires_grad=True)
         def step():
