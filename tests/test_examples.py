@@ -53,7 +53,7 @@ def test_the_classic_example_prints_its_gradients(tmp_path):
 
 def test_digits_reach_the_promised_accuracy(tmp_path):
     example = ROOT / "examples" / "digits.py"
-    arguments = [a for a in options(example, tmp_path) if a not in SMALL and a not in SMALL.values()]
+    arguments = options(example, tmp_path)
     out = run(example, *arguments, folder=tmp_path).stdout
     found = [float(p) for p in re.findall(r"(\d+(?:\.\d+)?)\s*%", out)]
     assert found and found[-1] >= 97.0, out
