@@ -2,4 +2,4 @@
 mod arena;
 mod node;
 pub mod sweep;
-pub use node::{last_seq, preserve, Edge, GradCell, Hook, NodeRef, SavedValue, When};
+pub use node::{last_seq, preserve, Edge, GradCell, Hook, Kept, NodeRef, Parents, SavedValue, When};

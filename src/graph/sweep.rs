@@ -210,10 +210,10 @@ pub fn sweep(roots: Vec<(Edge, Value)>, options: &Options) -> Result<Vec<Option<
                 }
             }
         }
-        for (parent, g) in node.parents.iter().zip(outputs) {
-            let (Some(edge), Some(g)) = (parent, g) else { continue };
-            if needed.as_ref().is_none_or(|n| n.contains(&edge.node)) {
-                pending.push(edge.clone(), g)?;
+        for (parent, g) in node.parents().zip(outputs) {
+            let (Some((parent, slot)), Some(g)) = (parent, g) else { continue };
+            if needed.as_ref().is_none_or(|n| n.contains(parent)) {
+                pending.push(Edge { node: parent.clone(), slot }, g)?;
             }
         }
     }
@@ -234,14 +234,14 @@ fn leading_to(
         if node.seq < oldest || !seen.insert(node.clone()) {
             continue;
         }
-        stack.extend(node.parents.iter().flatten().map(|e| e.node.clone()));
+        stack.extend(node.parents().flatten().map(|(parent, _)| parent.clone()));
         reached.push(node);
     }
     reached.sort_unstable_by_key(|n| n.seq);
     let mut needed: HashSet<NodeRef, BuildHasherDefault<AddressHasher>> = HashSet::default();
     for node in reached {
         let target = edges.iter().any(|e| e.node == node);
-        if target || node.parents.iter().flatten().any(|e| needed.contains(&e.node)) {
+        if target || node.parents().flatten().any(|(parent, _)| needed.contains(parent)) {
             needed.insert(node);
         }
     }

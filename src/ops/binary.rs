@@ -69,12 +69,10 @@ where
     }
     /// The op on two tensors of any shapes and dtypes: promoted and broadcast as PyTorch does.
     fn of(a: &Value, b: &Value) -> Result<Value> {
-        let op = Map2::<Self>::default();
-        if let (Some(x), Some(y)) = (a.plain(), b.plain()) {
-            if let Some(z) = small(&op, x, Some(y)) {
-                return recorded(op, &[a, b], z);
-            }
+        if let Some(z) = Self::of_small(a, b) {
+            return z;
         }
+        let op = Map2::<Self>::default();
         if a.dtype() == b.dtype() && a.shape() == b.shape() && (Self::ON_INTEGERS || !a.dtype().is_integral()) {
             return op.call(&[a, b]);
         }
@@ -87,15 +85,22 @@ where
         let (a, b) = expand::pair(Self::NAME, &a, &b)?;
         op.call(&[&a, &b])
     }
+    /// The op on a handful of floats that no transformation watches; `None` for all else.
+    #[inline]
+    fn of_small(a: &Value, b: &Value) -> Option<Result<Value>> {
+        let op = Map2::<Self>::default();
+        let z = small(&op, a.plain()?, Some(b.plain()?))?;
+        Some(recorded(op, [a, b], z))
+    }
     /// The op on a tensor and a plain number, which takes the tensor's type where it can.
     fn fixed(x: &Value, number: Fixed) -> Result<Value> {
         let (Fixed::Left(s) | Fixed::Right(s)) = number else {
             return Err(Error::graph(Self::NAME, "needs a number"));
         };
-        if let (Some(a), Scalar::Float(_) | Scalar::Int(_)) = (x.plain(), s) {
-            let op = Map2 { op: Self::default(), fixed: number };
+        let op = Map2::with(Self::default(), number);
+        if let (Some(a), Scalar::Float(_) | Scalar::Int(_), Some(op)) = (x.plain(), s, op) {
             if let Some(z) = small(&op, a, None) {
-                return recorded(op, &[x], z);
+                return recorded(op, [x], z);
             }
         }
         let mut dtype = Promotion::default().tensor(x.dtype(), x.rank()).number(s.category()).result(default_dtype());
@@ -103,7 +108,14 @@ where
             dtype = default_dtype();
         }
         let x = super::convert::to(x, dtype)?;
-        Map2 { op: Self::default(), fixed: number }.call(&[&x])
+        if let Some(op) = op {
+            return op.call(&[&x]);
+        }
+        let s = Value::Array(Array::full(Self::NAME, Dims::new(), dtype, s)?);
+        match number {
+            Fixed::Left(_) => Self::of(&s, &x),
+            _ => Self::of(&x, &s),
+        }
     }
 }
 
@@ -181,7 +193,7 @@ where
                 false => dispatch(Apply(&op.op, a, b, z)),
             }
         };
-        match (y, op.fixed) {
+        match (y, op.fixed()) {
             (Some(y), _) => each(xs, y.slice::<T>()?, zs),
             (None, Fixed::Right(s)) => each(xs, &[<T as Real>::lit(s.to_f64()); 32][..xs.len()], zs),
             (None, Fixed::Left(s)) => each(&[<T as Real>::lit(s.to_f64()); 32][..xs.len()], xs, zs),
@@ -245,7 +257,7 @@ fn eval_real<E: Binary, T: Real + Element>(op: &Map2<E>, xs: &[&Array], y: &mut 
 where
     Map2<E>: Into<Prim>,
 {
-    let sources = sources(xs, op.fixed, |s| <T as Real>::lit(s.to_f64()))?;
+    let sources = sources(xs, op.fixed(), |s| <T as Real>::lit(s.to_f64()))?;
     zip(sources, [y.slice_mut::<T>()?], E::COST, &|[a, b], [y]| dispatch(Apply(&op.op, a, b, y)));
     Ok(())
 }
@@ -256,7 +268,7 @@ where
 {
     let e = &op.op;
     let wide = xs.iter().map(|x| cast(E::NAME, x, DType::I64)).collect::<Result<Vec<_>>>()?;
-    let sources = sources(&wide.iter().collect::<Vec<_>>(), op.fixed, Scalar::to_i64)?;
+    let sources = sources(&wide.iter().collect::<Vec<_>>(), op.fixed(), Scalar::to_i64)?;
     let forbidden = match sources[1] {
         Source::Splat(b) => e.forbids(b),
         Source::Slice(b) => b.iter().any(|&b| e.forbids(b)),
@@ -281,7 +293,7 @@ where
 {
     let e = &op.op;
     let wide = xs.iter().map(|x| cast(E::NAME, x, DType::C128)).collect::<Result<Vec<_>>>()?;
-    let sources = sources(&wide.iter().collect::<Vec<_>>(), op.fixed, Scalar::to_complex)?;
+    let sources = sources(&wide.iter().collect::<Vec<_>>(), op.fixed(), Scalar::to_complex)?;
     let mut y = Array::new(E::NAME, Dims::from_slice(xs[0].shape()), DType::C128)?;
     zip(sources, [y.slice_mut()?], 8, &|[a, b], [y]| {
         a.iter().zip(b).zip(y).for_each(|((&a, &b), y)| *y = e.complex(a, b));
@@ -301,7 +313,7 @@ where
     if let Reads::Constant(c) = E::READS[SIDE] {
         return times(t, c);
     }
-    if let (Value::Array(t), true) = (t, op.fixed == Fixed::None) {
+    if let (Value::Array(t), true) = (t, op.fixed() == Fixed::None) {
         if let Some(out) = small_scaled::<E, SIDE>(&op.op, t, a, b) {
             return Ok(Value::Array(out));
         }
@@ -313,7 +325,7 @@ where
             (None, Fixed::Left(s) | Fixed::Right(s)) => Expr::lit(s.to_f64()),
             (None, Fixed::None) => Expr::lit(0.0), // the slope does not read it
         };
-        let (a, b) = (operand(a, op.fixed), operand(b, op.fixed));
+        let (a, b) = (operand(a, op.fixed()), operand(b, op.fixed()));
         let slope = slope::<E, Expr, SIDE>(&op.op, a, b).finish(t)?;
         return Scale::of(t, &slope);
     };
@@ -326,7 +338,7 @@ where
     where
         Map2<E>: Into<Prim>,
     {
-        let number = match op.fixed {
+        let number = match op.fixed() {
             Fixed::Left(s) | Fixed::Right(s) => <T as Real>::lit(s.to_f64()),
             Fixed::None => <T as Real>::lit(0.0), // the slope does not read it
         };
@@ -358,7 +370,7 @@ where
 {
     /// The side (0 first, 1 second) that input `i` stands on.
     fn side(&self, i: usize) -> usize {
-        match self.fixed {
+        match self.fixed() {
             Fixed::Left(_) => 1,
             _ => i,
         }
@@ -412,7 +424,7 @@ where
         }
     }
     fn jvp(&self, xs: &[Value], _: &[Value], ts: &[Option<Value>]) -> Result<Slopes> {
-        let (a, b) = match self.fixed {
+        let (a, b) = match self.fixed() {
             Fixed::None => (Some(&xs[0]), Some(&xs[1])),
             Fixed::Left(_) => (None, Some(&xs[0])),
             Fixed::Right(_) => (Some(&xs[0]), None),
@@ -426,7 +438,7 @@ where
         Ok(one(sum))
     }
     fn saves(&self, needs: Which) -> Saves {
-        let inputs = match self.fixed {
+        let inputs = match self.fixed() {
             Fixed::None => {
                 let wanted = |side: usize| if needs.has(side) { E::READS[side].which().0 } else { 0 };
                 Which(wanted(0) | wanted(1))
@@ -439,12 +451,12 @@ where
     fn vjp(&self, at: &Saved, gs: &[Option<Value>]) -> Result<Slopes> {
         let Some(g) = &gs[0] else { return Ok(Slopes::from_iter([None, None])) };
         let saved = |i| at.kept(i);
-        let (a, b) = match self.fixed {
+        let (a, b) = match self.fixed() {
             Fixed::None => (saved(0), saved(1)),
             Fixed::Left(_) => (None, saved(0)),
             Fixed::Right(_) => (saved(0), None),
         };
-        let inputs = if self.fixed == Fixed::None { 2 } else { 1 };
+        let inputs = if self.fixed() == Fixed::None { 2 } else { 1 };
         (0..inputs).map(|i| at.needs.has(i).then(|| self.slope_on(self.side(i), g, a, b)).transpose()).collect()
     }
     fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values> {
@@ -469,7 +481,9 @@ where
             });
             Ok((y, dy))
         }
-        let (Some(&Some(ta)), Some(&Some(tb)), Fixed::None) = (ts.first(), ts.get(1), self.fixed) else { return None };
+        let (Some(&Some(ta)), Some(&Some(tb)), Fixed::None) = (ts.first(), ts.get(1), self.fixed()) else {
+            return None;
+        };
         if xs[0].shape() != xs[1].shape() || xs[0].dtype() != xs[1].dtype() {
             return None;
         }

@@ -64,7 +64,7 @@ where
     /// Apply to a value of any dtype, integers converted as PyTorch does.
     fn of(self, x: &Value) -> Result<Value> {
         if let Some(y) = x.plain().and_then(|a| small(&self, a)) {
-            return recorded(Map1(self), &[x], y);
+            return recorded(Map1(self), [x], y);
         }
         if x.dtype().is_integral() && !Self::ON_INTEGERS {
             let x = super::convert::to(x, crate::trace::default_dtype())?;

@@ -24,7 +24,7 @@ use crate::{
     },
     trace::Value,
 };
-use pyo3::prelude::*;
+use pyo3::{prelude::*, IntoPyObjectExt};
 
 /// `x op other`, for a tensor or a number on the right.
 #[inline]
@@ -80,17 +80,23 @@ fn work(x: &Value) -> usize {
 macro_rules! operators { ($($dunder:ident $reflected:ident $inplace:ident $op:ident $name:literal;)*) => {
     #[pymethods]
     impl Tensor { $(
-        #[inline]
-        fn $dunder(&self, py: Python<'_>, other: Operand) -> PyResult<Tensor> {
+        fn $dunder<'py>(&self, py: Python<'py>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+            if let Ok(other) = other.cast::<Tensor>() {
+                if let Some(y) = self.with(other.get(), $op::of_small) {
+                    return Tensor::new(y?).into_bound_py_any(py);
+                }
+            }
+            // What cannot be a tensor may know itself how to combine with one.
+            let Ok(other) = other.extract::<Operand>() else { return Ok(py.NotImplemented().into_bound(py)) };
             let x = self.value()?;
-            Ok(run(py, work(&x), || binary::<$op>(&x, other))?.into())
+            Tensor::new(run(py, work(&x), || binary::<$op>(&x, other))?).into_bound_py_any(py)
         }
         fn $reflected(&self, py: Python<'_>, other: Operand) -> PyResult<Tensor> {
             let x = self.value()?;
             Ok(run(py, work(&x), || reflected::<$op>(&x, other))?.into())
         }
         fn $inplace(&self, other: Operand) -> PyResult<()> {
-            Ok(self.variable().write($name, |x| binary::<$op>(x, other))?)
+            Ok(self.variable()?.write($name, |x| binary::<$op>(x, other))?)
         }
     )* }
 } }
@@ -116,7 +122,7 @@ impl Tensor {
         Ok(run(py, 20 * work(&x), || reflected::<Pow>(&x, other))?.into())
     }
     fn __ipow__(&self, other: Operand, _modulo: Option<Py<PyAny>>) -> PyResult<()> {
-        Ok(self.variable().write("pow_", |x| pow(x, other))?)
+        Ok(self.variable()?.write("pow_", |x| pow(x, other))?)
     }
     fn __neg__(&self) -> PyResult<Tensor> {
         Ok(Neg.of(&self.value()?)?.into())
@@ -133,7 +139,7 @@ impl Tensor {
     }
     /// In-place form.
     fn abs_<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
-        slf.get().variable().write("abs_", |x| Abs.of(x))?;
+        slf.get().variable()?.write("abs_", |x| Abs.of(x))?;
         Ok(slf)
     }
     fn __richcmp__(&self, other: Operand, op: pyo3::basic::CompareOp) -> PyResult<Tensor> {
@@ -160,7 +166,7 @@ macro_rules! unary { ($($(#[$doc:meta])* $name:ident $inplace:ident $op:path;)*)
         }
         /// In-place form.
         fn $inplace<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
-            slf.get().variable().write(stringify!($inplace), |x| $op.of(x))?;
+            slf.get().variable()?.write(stringify!($inplace), |x| $op.of(x))?;
             Ok(slf)
         }
     )* }
@@ -246,7 +252,7 @@ macro_rules! two { ($($(#[$doc:meta])* $name:ident $inplace:ident $op:ident;)*) 
         }
         /// In-place form.
         fn $inplace<'py>(slf: Bound<'py, Self>, other: Operand) -> PyResult<Bound<'py, Self>> {
-            slf.get().variable().write(stringify!($inplace), |x| binary::<$op>(x, other))?;
+            slf.get().variable()?.write(stringify!($inplace), |x| binary::<$op>(x, other))?;
             Ok(slf)
         }
     )* }
@@ -300,7 +306,7 @@ impl Tensor {
     /// In-place form of add.
     #[pyo3(signature = (other, *, alpha=None))]
     fn add_<'py>(slf: Bound<'py, Self>, other: Operand, alpha: Option<Operand>) -> PyResult<Bound<'py, Self>> {
-        slf.get().variable().write("add_", |x| binary::<Add>(x, with_alpha(other, alpha)?))?;
+        slf.get().variable()?.write("add_", |x| binary::<Add>(x, with_alpha(other, alpha)?))?;
         Ok(slf)
     }
     /// sub(other, *, alpha=1)
@@ -315,7 +321,7 @@ impl Tensor {
     /// In-place form of sub.
     #[pyo3(signature = (other, *, alpha=None))]
     fn sub_<'py>(slf: Bound<'py, Self>, other: Operand, alpha: Option<Operand>) -> PyResult<Bound<'py, Self>> {
-        slf.get().variable().write("sub_", |x| binary::<Sub>(x, with_alpha(other, alpha)?))?;
+        slf.get().variable()?.write("sub_", |x| binary::<Sub>(x, with_alpha(other, alpha)?))?;
         Ok(slf)
     }
     /// pow(exponent)
@@ -329,7 +335,7 @@ impl Tensor {
     }
     /// In-place form of pow.
     fn pow_<'py>(slf: Bound<'py, Self>, exponent: Operand) -> PyResult<Bound<'py, Self>> {
-        slf.get().variable().write("pow_", |x| pow(x, exponent))?;
+        slf.get().variable()?.write("pow_", |x| pow(x, exponent))?;
         Ok(slf)
     }
 }
@@ -378,7 +384,7 @@ impl Tensor {
     /// In-place form of div.
     #[pyo3(signature = (other, *, rounding_mode=None))]
     fn div_<'py>(slf: Bound<'py, Self>, other: Operand, rounding_mode: Option<&str>) -> PyResult<Bound<'py, Self>> {
-        slf.get().variable().write("div_", |x| divided(x, other, rounding_mode))?;
+        slf.get().variable()?.write("div_", |x| divided(x, other, rounding_mode))?;
         Ok(slf)
     }
     /// true_divide(other)
@@ -399,7 +405,7 @@ impl Tensor {
     /// In-place form of round.
     #[pyo3(signature = (*, decimals=0))]
     fn round_<'py>(slf: Bound<'py, Self>, decimals: i32) -> PyResult<Bound<'py, Self>> {
-        slf.get().variable().write("round_", |x| rounded(x, decimals))?;
+        slf.get().variable()?.write("round_", |x| rounded(x, decimals))?;
         Ok(slf)
     }
     /// frac()
