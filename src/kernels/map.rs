@@ -134,7 +134,9 @@ impl<T: Element + std::ops::Add<Output = T>> Kernel for AddInto<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run(self) {
-        self.0.iter_mut().zip(self.1).for_each(|(a, &b)| *a = *a + b);
+        for (a, &b) in self.0.iter_mut().zip(self.1) {
+            *a = *a + b;
+        }
     }
 }
 /// `target += source`, the accumulation of gradients.

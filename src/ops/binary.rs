@@ -1,5 +1,10 @@
 //! The family of elementwise ops with two inputs of one shape and dtype, or one input and a plain number.
-use super::{expand, unary::scaled, unary::times, Fixed, Map2, Prim};
+use super::{
+    expand,
+    product::{OfBinary, Product, WORTHWHILE},
+    unary::{scaled, times},
+    Fixed, Map2, Prim,
+};
 use crate::{
     array::Array,
     dtype::{DType, Element, Promotion, Scalar},
@@ -11,7 +16,7 @@ use crate::{
     },
     math::Real,
     num::{Expr, Num},
-    op::{add, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
+    op::{add, one, Arrays, Call, Op, Saved, Saves, Share, Shares, Slopes, Values, Which},
     shape::{show, Dims},
     trace::{default_dtype, recorded, Value},
 };
@@ -72,6 +77,11 @@ where
         if let Some(z) = Self::of_small(a, b) {
             return z;
         }
+        if a.len() >= WORTHWHILE && a == b {
+            if let Some(y) = Self::alike(a) {
+                return y;
+            }
+        }
         let op = Map2::<Self>::default();
         if a.dtype() == b.dtype() && a.shape() == b.shape() && (Self::ON_INTEGERS || !a.dtype().is_integral()) {
             return op.call(&[a, b]);
@@ -84,6 +94,10 @@ where
         let (a, b) = (super::convert::to(a, dtype)?, super::convert::to(b, dtype)?);
         let (a, b) = expand::pair(Self::NAME, &a, &b)?;
         op.call(&[&a, &b])
+    }
+    /// The op on one value twice, where another op does that in fewer passes over memory.
+    fn alike(_: &Value) -> Option<Result<Value>> {
+        None
     }
     /// The op on a handful of floats that no transformation watches; `None` for all else.
     #[inline]
@@ -127,13 +141,16 @@ where
     type Out = ();
     #[inline(always)]
     fn run(self) {
-        self.1.iter().zip(self.2).zip(self.3).for_each(|((&a, &b), y)| *y = self.0.f(a, b));
+        let Apply(e, a, b, y) = self;
+        for ((&a, &b), y) in a.iter().zip(b).zip(y) {
+            *y = e.f(a, b);
+        }
     }
 }
 /// `t * ∂y/∂side`, strongly zero.
 struct Scaled<'a, E, T, const SIDE: usize>(&'a E, &'a [T], &'a [T], &'a [T], &'a mut [T]);
 #[inline(always)]
-fn slope<E: Binary, N: Num, const SIDE: usize>(e: &E, a: N, b: N) -> N
+pub(super) fn slope<E: Binary, N: Num, const SIDE: usize>(e: &E, a: N, b: N) -> N
 where
     Map2<E>: Into<Prim>,
 {
@@ -329,39 +346,25 @@ where
         let slope = slope::<E, Expr, SIDE>(&op.op, a, b).finish(t)?;
         return Scale::of(t, &slope);
     };
-    fn run<E: Binary, T: Real + Element, const SIDE: usize>(
-        op: &Map2<E>,
-        t: &Array,
-        a: Option<&Value>,
-        b: Option<&Value>,
-    ) -> Result<Array>
-    where
-        Map2<E>: Into<Prim>,
-    {
-        let number = match op.fixed() {
-            Fixed::Left(s) | Fixed::Right(s) => <T as Real>::lit(s.to_f64()),
-            Fixed::None => <T as Real>::lit(0.0), // the slope does not read it
-        };
-        let t_source = Source::of(t.strided::<T>()?);
-        fn operand<T: Real + Element>(v: Option<&Value>, number: T) -> Result<Source<'_, T>> {
-            match v {
-                Some(Value::Array(v)) => v.strided().map(Source::of),
-                _ => Ok(Source::Splat(number)),
-            }
-        }
-        let (a_source, b_source) = (operand(a, number)?, operand(b, number)?);
-        let mut out = Array::new(E::NAME, Dims::from_slice(t.shape()), t.dtype())?;
-        zip([t_source, a_source, b_source], [out.slice_mut::<T>()?], E::COST, &|[t, a, b], [out]| {
-            dispatch(Scaled::<E, T, SIDE>(&op.op, t, a, b, out));
-        });
-        Ok(out)
-    }
-    match at.dtype() {
-        DType::F32 => run::<E, f32, SIDE>(op, at, a, b),
-        DType::F64 => run::<E, f64, SIDE>(op, at, a, b),
-        d => Err(Error::not_differentiable(E::NAME, format!("has no derivative for {d} tensors"))),
-    }
-    .map(Value::Array)
+    let operand = |v: Option<&'_ Value>| v.and_then(Value::plain).cloned();
+    let (a, b) = (operand(a), operand(b));
+    product::<E, SIDE>(op, at, a.as_ref(), b.as_ref())?.value().map(Value::Array)
+}
+/// `t * ∂y/∂side` over plain numbers, still to be computed.
+fn product<E: Binary, const SIDE: usize>(
+    op: &Map2<E>,
+    t: &Array,
+    a: Option<&Array>,
+    b: Option<&Array>,
+) -> Result<Product<OfBinary<E, SIDE>>>
+where
+    Map2<E>: Into<Prim>,
+{
+    let number = match op.fixed() {
+        Fixed::Left(s) | Fixed::Right(s) => Some(s.to_f64()),
+        Fixed::None => None,
+    };
+    Product::new(OfBinary(op.op), t, a, b, number)
 }
 
 impl<E: Binary> Map2<E>
@@ -458,6 +461,32 @@ where
         };
         let inputs = if self.fixed() == Fixed::None { 2 } else { 1 };
         (0..inputs).map(|i| at.needs.has(i).then(|| self.slope_on(self.side(i), g, a, b)).transpose()).collect()
+    }
+    fn shares(&self, at: &Saved, gs: &[Option<Value>]) -> Option<Result<Shares>> {
+        let Some(Value::Array(g)) = &gs[0] else { return None };
+        if g.len() < WORTHWHILE {
+            return None;
+        }
+        let (a, b) = match self.fixed() {
+            Fixed::None => (at.kept(0), at.kept(1)),
+            Fixed::Left(_) => (None, at.kept(0)),
+            Fixed::Right(_) => (at.kept(0), None),
+        };
+        if [a, b].iter().flatten().any(|v| !matches!(v, Value::Array(_))) {
+            return None;
+        }
+        let (a, b) = (a.and_then(Value::plain), b.and_then(Value::plain));
+        let share = |side: usize| -> Result<Share> {
+            let reads = E::READS[side].which();
+            let (a, b) = (a.filter(|_| reads.has(0)), b.filter(|_| reads.has(1)));
+            Ok(match (E::READS[side], side) {
+                (Reads::Constant(1.0), _) => Share::Value(Value::Array(g.clone())),
+                (_, 0) => Share::Pending(Box::new(product::<E, 0>(self, g, a, b)?)),
+                _ => Share::Pending(Box::new(product::<E, 1>(self, g, a, b)?)),
+            })
+        };
+        let inputs = if self.fixed() == Fixed::None { 2 } else { 1 };
+        Some((0..inputs).map(|i| at.needs.has(i).then(|| share(self.side(i))).transpose()).collect())
     }
     fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values> {
         crate::op::batch_all(*self, xs, batched, n)

@@ -19,6 +19,7 @@ pub mod matmul;
 pub mod nn;
 pub mod order;
 pub mod power;
+pub mod product;
 pub mod reduce;
 pub mod reshape;
 pub mod rounding;
