@@ -3,6 +3,7 @@ use super::{error::foreign, tensor::Tensor};
 use crate::{
     error::{Error, Result},
     graph::{
+        pullback::{self, Roots},
         sweep::{self, seed, sweep, Options},
         Edge, GradCell, Hook, NodeRef, When,
     },
@@ -436,11 +437,17 @@ fn gradients(obj: Option<&Bound<'_, PyAny>>, n: usize, op: &'static str) -> PyRe
     }
     Ok(found)
 }
-fn roots(op: &'static str, outputs: &[Bound<'_, Tensor>], gradients: &[Option<Value>]) -> PyResult<Vec<(Edge, Value)>> {
-    let mut roots = Vec::with_capacity(outputs.len());
+/// Outputs that a backward may start from, with their cotangents.
+fn roots(
+    op: &'static str,
+    outputs: &[Bound<'_, Tensor>],
+    gradients: &[Option<Value>],
+    create_graph: bool,
+) -> PyResult<Roots> {
+    let mut roots = Roots::with_capacity(outputs.len());
     for (output, g) in outputs.iter().zip(gradients) {
         let value = output.get().value()?;
-        let Some(edge) = value.edge() else {
+        if pullback::edges(&value).is_empty() {
             let why = match &value {
                 Value::Traced(_) => "is followed by a func transform, not by backward; take its gradient with func.grad or func.vjp",
                 _ => "does not require a gradient and was not computed from anything that does; set requires_grad=True on an input",
@@ -448,9 +455,9 @@ fn roots(op: &'static str, outputs: &[Bound<'_, Tensor>], gradients: &[Option<Va
             return Err(
                 Error::graph(op, format!("the output of shape {} {why}", crate::shape::show(value.shape()))).into()
             );
-        };
+        }
         let g = seed(op, &value, g.as_ref())?;
-        roots.push((edge.clone(), g));
+        roots.push((value, if create_graph { g } else { pullback::untaped(&g) }));
     }
     Ok(roots)
 }
@@ -462,44 +469,50 @@ fn run_backward(
     create_graph: bool,
     inputs: Option<Bound<'_, PyAny>>,
 ) -> PyResult<()> {
-    let mut roots = roots("backward", outputs, gradients)?;
-    if !create_graph {
-        roots.iter_mut().for_each(|(_, g)| *g = g.detached());
-    }
+    let roots = roots("backward", outputs, gradients, create_graph)?;
     let retain_graph = retain_graph.unwrap_or(create_graph);
-    let Some(inputs) = inputs.filter(|i| !i.is_none()) else {
-        let options = Options { retain_graph, create_graph, level: None, capture: None, accumulate: true };
-        py.detach(|| sweep(roots, &options))?;
-        return Ok(());
-    };
-    let inputs = tensors(&inputs)?;
-    if inputs.is_empty() {
-        return Err(Error::value("backward", "inputs= is empty; leave it out to reach all leaves").into());
+    let plain: Option<Vec<(Edge, Value)>> =
+        roots.iter().map(|(y, g)| Some((y.edge()?.clone(), g.plain().map(|_| g.clone())?))).collect();
+    let cells: Vec<Arc<GradCell>>;
+    let places: Vec<Edge>;
+    match (inputs.filter(|i| !i.is_none()), plain) {
+        (None, Some(roots)) => {
+            let options = Options { retain_graph, create_graph, level: None, capture: None, accumulate: true };
+            py.detach(|| sweep(roots, &options))?;
+            return Ok(());
+        }
+        (None, None) => {
+            // Dual outputs give dual gradients: look up the leaves, and ask for theirs.
+            let leaves = pullback::leaves(roots.iter().map(|(y, _)| y));
+            cells = leaves.iter().flat_map(|leaf| leaf.cells()).map(|(_, cell)| cell).collect();
+            places = leaves.into_iter().map(|node| Edge { node, slot: 0 }).collect();
+        }
+        (Some(inputs), _) => {
+            let inputs = tensors(&inputs)?;
+            if inputs.is_empty() {
+                return Err(Error::value("backward", "inputs= is empty; leave it out to reach all leaves").into());
+            }
+            places = places_of("backward", &inputs)?;
+            cells = inputs.iter().map(|t| Ok(t.get().variable()?.make_cell())).collect::<PyResult<_>>()?;
+        }
     }
-    let edges = edges_of("backward", &inputs)?;
-    let options = Options { retain_graph, create_graph, level: None, capture: Some(&edges), accumulate: false };
-    let found = py.detach(|| sweep(roots, &options))?;
-    for (input, g) in inputs.iter().zip(found) {
+    let found = py.detach(|| pullback::pullback(roots, &places, retain_graph, create_graph))?;
+    for (cell, g) in cells.iter().zip(found) {
         if let Some(g) = g {
-            let cell = input.get().variable()?.make_cell();
-            sweep::deposit(&cell, g, false)?;
+            sweep::deposit(cell, g, false)?;
         }
     }
     Ok(())
 }
-fn edges_of(op: &'static str, inputs: &[Bound<'_, Tensor>]) -> PyResult<Vec<Edge>> {
+/// The places of inputs in the graph.
+fn places_of(op: &'static str, inputs: &[Bound<'_, Tensor>]) -> PyResult<Vec<Edge>> {
     inputs
         .iter()
         .enumerate()
         .map(|(i, t)| {
-            t.get().variable()?.edge()?.ok_or_else(|| {
-                Error::graph(
-                    op,
-                    format!(
-                        "input {i} does not require a gradient; call requires_grad_() on it before the computation"
-                    ),
-                )
-                .into()
+            pullback::place(&t.get().value()?).ok_or_else(|| {
+                let why = "does not require a gradient; call requires_grad_() on it before the computation";
+                Error::graph(op, format!("input {i} {why}")).into()
             })
         })
         .collect()
@@ -544,23 +557,14 @@ fn grad<'py>(
     }
     let outputs = tensors(outputs)?;
     let gs = gradients(grad_outputs, outputs.len(), "grad")?;
-    let mut roots = roots("grad", &outputs, &gs)?;
-    if !create_graph {
-        roots.iter_mut().for_each(|(_, g)| *g = g.detached());
-    }
+    let roots = roots("grad", &outputs, &gs, create_graph)?;
     let inputs = tensors(inputs)?;
     if inputs.is_empty() {
         return Err(Error::value("grad", "inputs is empty; name the tensors to differentiate by").into());
     }
-    let edges = edges_of("grad", &inputs)?;
-    let options = Options {
-        retain_graph: retain_graph.unwrap_or(create_graph),
-        create_graph,
-        level: None,
-        capture: Some(&edges),
-        accumulate: false,
-    };
-    let found = py.detach(|| sweep(roots, &options))?;
+    let places = places_of("grad", &inputs)?;
+    let retain_graph = retain_graph.unwrap_or(create_graph);
+    let found = py.detach(|| pullback::pullback(roots, &places, retain_graph, create_graph))?;
     let results = PyList::empty(py);
     for (i, (input, g)) in inputs.iter().zip(found).enumerate() {
         match g {
