@@ -52,7 +52,7 @@ use matmul::MatMul;
 use nn::Softmax;
 use order::ArgSort;
 use power::*;
-use reduce::{ArgExtreme, Extreme, Truth};
+use reduce::{ArgExtreme, Extreme, LogSumExp, Norm, Truth, Variance};
 use reshape::{Permute, Reshape};
 use rounding::*;
 use scan::CumSum;
@@ -158,7 +158,7 @@ ops! {
     unary: Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Erf Erfc Erfinv Exp Exp2 Expm1 Floor Log Log10 Log1p Log2
         LogSigmoid Ndtr Neg Reciprocal Relu Round Rsqrt Sigmoid Sign Sin Sinh Sqrt Square Tan Tanh Trunc;
     binary: Add Atan2 BitAnd BitOr BitXor Div Fmod FloorDivide Hypot LeftShift LogAddExp Maximum Minimum Mul Pow Remainder RightShift Scale Sub XLogY;
-    full: ArgExtreme ArgSort Cat Compare Convert Copy CumSum Expand Extreme Leaf MatMul Permute Put PutAdd
-        Reshape Slice SliceScatter Softmax Sum Take Truth Where;
+    full: ArgExtreme ArgSort Cat Compare Convert Copy CumSum Expand Extreme Leaf LogSumExp MatMul Norm Permute Put PutAdd
+        Reshape Slice SliceScatter Softmax Sum Take Truth Variance Where;
     boxed: CheckIndex SliceInto
 }

@@ -18,13 +18,9 @@ use super::{
 };
 use crate::{
     array::Array,
-    dtype::{DType, Element, Scalar},
+    dtype::{DType, Scalar},
     error::{Error, Result},
-    kernels::{
-        isa::{dispatch, Kernel},
-        lines,
-    },
-    math::Real,
+    kernels::reduce as kernel,
     op::{batch_all, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
     shape::{show, Axes, Dims},
     trace::Value,
@@ -36,36 +32,7 @@ pub struct Softmax {
     pub axis: usize,
     pub log: bool,
 }
-/// One line: exp(x - max) / Σ, or x - max - ln Σ.
-struct Line<'a, T>(bool, &'a [T], &'a mut [T]);
-impl<T: Real> Kernel for Line<'_, T> {
-    type Out = ();
-    #[inline(always)]
-    fn run(self) {
-        let Line(log, x, y) = self;
-        let peak = x.iter().fold(<T as Real>::lit(f64::NEG_INFINITY), |m, &v| m.max(v));
-        // All -inf: subtract nothing, so that the result is NaN for softmax as in PyTorch.
-        let mut total = <T as Real>::lit(0.0);
-        for (y, &x) in y.iter_mut().zip(x) {
-            *y = (x - peak).exp();
-        }
-        for &e in y.iter() {
-            total = total + e;
-        }
-        if log {
-            let shift = total.ln();
-            y.iter_mut().zip(x).for_each(|(y, &x)| *y = x - peak - shift);
-        } else {
-            y.iter_mut().for_each(|y| *y = *y / total);
-        }
-    }
-}
 impl Softmax {
-    fn numbers<T: Real + Element>(&self, x: &Array, y: &mut Array) -> Result<()> {
-        let (n, log) = (x.shape()[self.axis], self.log);
-        lines::each(x.strided::<T>()?, self.axis, n, 12, y.slice_mut::<T>()?, &|x, y| dispatch(Line(log, x, y)));
-        Ok(())
-    }
     /// `p · (t - Σ p t)` or, for the logarithm, `t - Σ p t`, where p is softmax.
     fn tangent(&self, y: &Value, t: &Value) -> Result<Value> {
         let axes = Axes::one(self.axis);
@@ -84,9 +51,17 @@ impl Op for Softmax {
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let x = xs[0];
         let mut y = Array::new("softmax", Dims::from_slice(x.shape()), x.dtype())?;
+        macro_rules! run {
+            ($t:ty) => {
+                match self.log {
+                    true => kernel::log_softmax(x.strided::<$t>()?, self.axis, y.slice_mut()?),
+                    false => kernel::softmax(x.strided::<$t>()?, self.axis, y.slice_mut()?),
+                }
+            };
+        }
         match x.dtype() {
-            DType::F32 => self.numbers::<f32>(x, &mut y)?,
-            DType::F64 => self.numbers::<f64>(x, &mut y)?,
+            DType::F32 => run!(f32),
+            DType::F64 => run!(f64),
             d => {
                 return Err(Error::dtype("softmax", format!("needs a float tensor, not {d}; convert it with .float()")))
             }

@@ -1,12 +1,12 @@
 //! Reductions other than sum: extremes, any/all, and compositions (mean, var, prod, norms, logsumexp).
 use super::{
     arith::{Add, Div, Mul, Sub},
-    binary::Binary,
+    binary::{Binary, Scale},
     compare::{compare, Order},
     convert, create,
-    exponential::{Exp, Log},
+    exponential::Exp,
     indexing,
-    power::{Pow, Sqrt, Square},
+    power::Pow,
     reshape::reshape,
     rounding::Abs,
     select,
@@ -18,10 +18,11 @@ use crate::{
     array::Array,
     dtype::{DType, Scalar},
     error::{Error, Result},
-    kernels::extreme as kernel,
+    kernels::reduce as kernel,
     op::{batch_all, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
     shape::{show, Axes, Dims},
     trace::Value,
+    with_element,
 };
 
 /// The largest (or smallest) over `axes`, which stay as axes of size 1; NaN wins.
@@ -29,6 +30,19 @@ use crate::{
 pub struct Extreme {
     pub axes: Axes,
     pub largest: bool,
+}
+impl Extreme {
+    fn name(&self) -> &'static str {
+        if self.largest {
+            "amax"
+        } else {
+            "amin"
+        }
+    }
+}
+#[cold]
+fn unordered(op: &'static str, dtype: DType, x: &Array) -> Error {
+    Error::dtype(op, format!("cannot order {dtype} tensors of shape {}; reduce .abs() or .real", show(x.shape())))
 }
 /// The value's share of a slope: equal among all elements that attain the extreme.
 fn shares(x: &Value, y: &Value, axes: Axes) -> Result<Value> {
@@ -40,25 +54,19 @@ impl Op for Extreme {
     const NAME: &'static str = "amax";
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let x = xs[0];
-        if self.axes.count(x.shape()) == 0 {
-            let name = if self.largest { "amax" } else { "amin" };
-            return Err(Error::shape(
-                name,
-                format!(
-                    "cannot reduce shape {} over empty dimensions; there is no extreme of nothing",
-                    show(x.shape())
-                ),
-            ));
-        }
-        let mut y = Array::new("amax", self.axes.kept_in(x.shape()), x.dtype())?;
+        let mut y = Array::new(self.name(), self.axes.kept_in(x.shape()), x.dtype())?;
         macro_rules! run {
-            ($($d:ident|$t:ty),*) => { match x.dtype() {
-                $(DType::$d => kernel::extreme(x.strided::<$t>()?, self.axes.0, self.largest, y.slice_mut()?),)*
-                DType::Bool => kernel::extreme(x.strided::<u8>()?, self.axes.0, self.largest, y.slice_mut()?),
-                d => return Err(Error::dtype("amax", format!("cannot order {d} tensors of shape {}", show(x.shape())))),
+            ($($d:ident|$t:ty),*) => { match (x.dtype(), self.largest) { $(
+                (DType::$d, true) => kernel::max(x.strided::<$t>()?, self.axes.0, y.slice_mut()?),
+                (DType::$d, false) => kernel::min(x.strided::<$t>()?, self.axes.0, y.slice_mut()?),
+                )*
+                (d, _) => return Err(unordered(self.name(), d, x)),
             } };
         }
-        run!(U8 | u8, I32 | i32, I64 | i64, F32 | f32, F64 | f64);
+        run!(Bool | u8, U8 | u8, I32 | i32, I64 | i64, F32 | f32, F64 | f64).map_err(|kernel::EmptyReduction| {
+            let why = "over empty dimensions; there is no extreme of nothing";
+            Error::shape(self.name(), format!("cannot reduce shape {} {why}", show(x.shape())))
+        })?;
         Ok(one(y))
     }
     fn jvp(&self, xs: &[Value], ys: &[Value], ts: &[Option<Value>]) -> Result<Slopes> {
@@ -109,20 +117,18 @@ impl Op for ArgExtreme {
     no_derivative!();
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let x = xs[0];
-        if x.shape()[self.axis] == 0 && x.is_empty() {
-            return Err(Error::shape(
-                "argmax",
-                format!("cannot find an extreme of shape {} along the empty dimension {}", show(x.shape()), self.axis),
-            ));
-        }
-        let mut y = Array::new("argmax", Axes::one(self.axis).kept_in(x.shape()), DType::I64)?;
+        let name = if self.largest { "argmax" } else { "argmin" };
+        let mut y = Array::new(name, Axes::one(self.axis).kept_in(x.shape()), DType::I64)?;
         macro_rules! run {
             ($($d:ident|$t:ty),*) => { match x.dtype() {
                 $(DType::$d => kernel::arg_extreme(x.strided::<$t>()?, self.axis, self.largest, y.slice_mut()?),)*
-                d => return Err(Error::dtype("argmax", format!("cannot order {d} tensors of shape {}", show(x.shape())))),
+                d => return Err(unordered(name, d, x)),
             } };
         }
-        run!(Bool | u8, U8 | u8, I32 | i32, I64 | i64, F32 | f32, F64 | f64);
+        run!(Bool | u8, U8 | u8, I32 | i32, I64 | i64, F32 | f32, F64 | f64).map_err(|kernel::EmptyReduction| {
+            let why = format!("along the empty dimension {}; there is no extreme of nothing", self.axis);
+            Error::shape(name, format!("cannot reduce shape {} {why}", show(x.shape())))
+        })?;
         Ok(one(y))
     }
     fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values> {
@@ -133,13 +139,12 @@ impl Op for Truth {
     const NAME: &'static str = "all";
     no_derivative!();
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
-        let flags = crate::kernels::cast::cast("all", xs[0], DType::Bool)?;
-        let mut y = Array::new("all", self.axes.kept_in(xs[0].shape()), DType::Bool)?;
-        if self.axes.count(xs[0].shape()) == 0 {
-            y.slice_mut::<u8>()?.fill(u8::from(self.all));
-        } else {
-            kernel::extreme(flags.strided::<u8>()?, self.axes.0, !self.all, y.slice_mut()?);
-        }
+        let (x, axes) = (xs[0], self.axes.0);
+        let mut y = Array::new("all", self.axes.kept_in(x.shape()), DType::Bool)?;
+        with_element!(x.dtype(), T => match self.all {
+            true => kernel::all(x.strided::<T>()?, axes, y.slice_mut()?),
+            false => kernel::any(x.strided::<T>()?, axes, y.slice_mut()?),
+        });
         Ok(one(y))
     }
     fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values> {
@@ -203,22 +208,75 @@ pub fn mean(x: &Value, axes: Axes, keepdim: bool, dtype: Option<DType>) -> Resul
     let n = axes.count(x.shape()) as f64;
     Div::fixed(&sum(x, axes, keepdim, None)?, Fixed::Right(Scalar::Float(n)))
 }
+/// Variance over `axes`, which stay as axes of size 1, with `correction` taken off the count.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Variance {
+    pub axes: Axes,
+    pub correction: f64,
+}
+impl Variance {
+    /// The slope 2 (x - mean) / (n - correction).
+    fn slope(&self, x: &Value) -> Result<Value> {
+        let centred = Sub::of(x, &mean(x, self.axes, true, None)?)?;
+        let n = (self.axes.count(x.shape()) as f64 - self.correction).max(0.0);
+        Mul::fixed(&centred, Fixed::Right(Scalar::Float(2.0 / n)))
+    }
+}
+impl Op for Variance {
+    const NAME: &'static str = "var";
+    fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
+        let x = xs[0];
+        let mut y = Array::new("var", self.axes.kept_in(x.shape()), x.dtype())?;
+        match x.dtype() {
+            DType::F32 => kernel::var(x.strided::<f32>()?, self.axes.0, self.correction, y.slice_mut()?),
+            DType::F64 => kernel::var(x.strided::<f64>()?, self.axes.0, self.correction, y.slice_mut()?),
+            d => {
+                return Err(Error::dtype(
+                    "var",
+                    format!("cannot take the variance of {d} tensors; take that of .real and .imag"),
+                ))
+            }
+        }
+        Ok(one(y))
+    }
+    fn jvp(&self, xs: &[Value], _: &[Value], ts: &[Option<Value>]) -> Result<Slopes> {
+        let Some(t) = &ts[0] else { return Ok(one(None)) };
+        let moved = Scale::of(t, &self.slope(&xs[0])?)?;
+        Ok(one(Some(Sum { axes: self.axes, kept: self.axes }.call(&[&moved])?)))
+    }
+    fn saves(&self, _: Which) -> Saves {
+        Saves::INPUTS
+    }
+    fn vjp(&self, at: &Saved, gs: &[Option<Value>]) -> Result<Slopes> {
+        let Some(g) = &gs[0] else { return Ok(one(None)) };
+        Ok(one(Some(Scale::of(g, &self.slope(at.input(0)?)?)?)))
+    }
+    fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values> {
+        batch_all(Variance { axes: self.axes.shifted(), ..*self }, xs, batched, n)
+    }
+}
 /// Variance with `correction` taken off the count (1: the unbiased estimate).
 pub fn var(x: &Value, axes: Axes, keepdim: bool, correction: f64) -> Result<Value> {
     inexact("var", x)?;
-    let centred = Sub::of(x, &mean(x, axes, true, None)?)?;
-    let total = sum(&Square.of(&centred)?, axes, keepdim, None)?;
-    let n = (axes.count(x.shape()) as f64 - correction).max(0.0);
-    Div::fixed(&total, Fixed::Right(Scalar::Float(n)))
+    settle(&Variance { axes, correction }.call(&[x])?, axes, keepdim)
 }
 /// Product over axes, by halving: right slopes with zeros among the factors, at every order.
 pub fn prod(x: &Value, axes: Axes, keepdim: bool, dtype: Option<DType>) -> Result<Value> {
     let dtype = dtype.unwrap_or(if x.dtype().is_integral() { DType::I64 } else { x.dtype() });
     let mut y = convert::to(x, dtype)?;
+    if let Value::Array(x) = &y {
+        return settle(&Value::Array(product(x, axes)?), axes, keepdim);
+    }
     for axis in axes.iter().filter(|&a| a < x.rank()) {
         y = prod_along(&y, axis)?;
     }
     settle(&y, Axes(axes.0 & Axes::all(x.rank()).0), keepdim)
+}
+/// The product of plain numbers, in one pass.
+fn product(x: &Array, axes: Axes) -> Result<Array> {
+    let mut y = Array::new("prod", axes.kept_in(x.shape()), x.dtype())?;
+    with_element!(x.dtype(), T => kernel::prod(x.strided::<T>()?, axes.0, y.slice_mut()?));
+    Ok(y)
 }
 fn prod_along(x: &Value, axis: usize) -> Result<Value> {
     let mut y = x.clone();
@@ -245,17 +303,59 @@ fn prod_along(x: &Value, axis: usize) -> Result<Value> {
     }
     Ok(y)
 }
-/// √x that has slope 0 at 0: the subgradient of a norm at the origin.
-fn root(x: &Value) -> Result<Value> {
-    let zero = super::compare::compare_number(Order::Equal, x, Scalar::Float(0.0))?;
-    let safe = select::choose_by(&zero, &number(x, 1.0)?, x)?;
-    select::choose_by(&zero, &number(x, 0.0)?, &Sqrt.of(&safe)?)
+/// The Euclidean norm over `axes`, which stay as axes of size 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Norm {
+    pub axes: Axes,
+}
+impl Norm {
+    /// The slope x / y; 0 at the origin, which is a subgradient there.
+    fn slope(&self, x: &Value, y: &Value) -> Result<Value> {
+        let zero = super::compare::compare_number(Order::Equal, y, Scalar::Float(0.0))?;
+        let safe = select::choose_by(&zero, &number(y, 1.0)?, y)?;
+        Div::of(x, &safe)
+    }
+}
+impl Op for Norm {
+    const NAME: &'static str = "norm";
+    fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
+        let x = xs[0];
+        let mut y = Array::new("norm", self.axes.kept_in(x.shape()), x.dtype())?;
+        macro_rules! run {
+            ($t:ty) => {{
+                let y = y.slice_mut::<$t>()?;
+                kernel::sum_squares(x.strided::<$t>()?, self.axes.0, y);
+                y.iter_mut().for_each(|y| *y = y.sqrt());
+            }};
+        }
+        match x.dtype() {
+            DType::F32 => run!(f32),
+            DType::F64 => run!(f64),
+            d => return Err(Error::dtype("norm", format!("cannot take the norm of {d} tensors; take that of .abs()"))),
+        }
+        Ok(one(y))
+    }
+    fn jvp(&self, xs: &[Value], ys: &[Value], ts: &[Option<Value>]) -> Result<Slopes> {
+        let Some(t) = &ts[0] else { return Ok(one(None)) };
+        let moved = Scale::of(t, &self.slope(&xs[0], &ys[0])?)?;
+        Ok(one(Some(Sum { axes: self.axes, kept: self.axes }.call(&[&moved])?)))
+    }
+    fn saves(&self, _: Which) -> Saves {
+        Saves { inputs: Which::FIRST, outputs: true, avals: false }
+    }
+    fn vjp(&self, at: &Saved, gs: &[Option<Value>]) -> Result<Slopes> {
+        let Some(g) = &gs[0] else { return Ok(one(None)) };
+        Ok(one(Some(Scale::of(g, &self.slope(at.input(0)?, at.output(0)?)?)?)))
+    }
+    fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values> {
+        batch_all(Norm { axes: self.axes.shifted() }, xs, batched, n)
+    }
 }
 /// p-norm over axes.
 pub fn vector_norm(x: &Value, p: f64, axes: Axes, keepdim: bool) -> Result<Value> {
     inexact("norm", x)?;
     if p == 2.0 {
-        return root(&sum(&Square.of(x)?, axes, keepdim, None)?);
+        return settle(&Norm { axes }.call(&[x])?, axes, keepdim);
     }
     let size = Abs.of(x)?;
     if p.is_infinite() {
@@ -273,16 +373,50 @@ pub fn vector_norm(x: &Value, p: f64, axes: Axes, keepdim: bool) -> Result<Value
     let safe = select::choose_by(&zero, &number(&total, 1.0)?, &total)?;
     select::choose_by(&zero, &number(&total, 0.0)?, &Pow::fixed(&safe, Fixed::Right(Scalar::Float(1.0 / p)))?)
 }
-/// log Σ exp(x) without overflow: the largest element, taken as a constant, is divided out first.
+/// log Σ exp(x) over `axes`, which stay as axes of size 1, without overflow.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LogSumExp {
+    pub axes: Axes,
+}
+impl LogSumExp {
+    /// The slope exp(x - y), which is softmax; nothing where all is -∞.
+    fn slope(&self, x: &Value, y: &Value) -> Result<Value> {
+        let nothing = super::compare::compare_number(Order::Equal, y, Scalar::Float(f64::NEG_INFINITY))?;
+        let y = select::choose_by(&nothing, &number(y, 0.0)?, y)?;
+        Exp.of(&Sub::of(x, &y)?)
+    }
+}
+impl Op for LogSumExp {
+    const NAME: &'static str = "logsumexp";
+    fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
+        let x = xs[0];
+        let mut y = Array::new("logsumexp", self.axes.kept_in(x.shape()), x.dtype())?;
+        match x.dtype() {
+            DType::F32 => kernel::logsumexp(x.strided::<f32>()?, self.axes.0, y.slice_mut()?),
+            DType::F64 => kernel::logsumexp(x.strided::<f64>()?, self.axes.0, y.slice_mut()?),
+            d => {
+                return Err(Error::dtype("logsumexp", format!("cannot take {d} tensors of shape {}", show(x.shape()))))
+            }
+        }
+        Ok(one(y))
+    }
+    fn jvp(&self, xs: &[Value], ys: &[Value], ts: &[Option<Value>]) -> Result<Slopes> {
+        let Some(t) = &ts[0] else { return Ok(one(None)) };
+        let moved = Scale::of(t, &self.slope(&xs[0], &ys[0])?)?;
+        Ok(one(Some(Sum { axes: self.axes, kept: self.axes }.call(&[&moved])?)))
+    }
+    fn saves(&self, _: Which) -> Saves {
+        Saves { inputs: Which::FIRST, outputs: true, avals: false }
+    }
+    fn vjp(&self, at: &Saved, gs: &[Option<Value>]) -> Result<Slopes> {
+        let Some(g) = &gs[0] else { return Ok(one(None)) };
+        Ok(one(Some(Scale::of(g, &self.slope(at.input(0)?, at.output(0)?)?)?)))
+    }
+    fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values> {
+        batch_all(LogSumExp { axes: self.axes.shifted() }, xs, batched, n)
+    }
+}
 pub fn logsumexp(x: &Value, axes: Axes, keepdim: bool) -> Result<Value> {
     let x = &if x.dtype().is_integral() { convert::to(x, crate::trace::default_dtype())? } else { x.clone() };
-    if axes.count(x.shape()) == 0 {
-        return Log.of(&sum(&Exp.of(x)?, axes, keepdim, None)?);
-    }
-    let peak = Extreme { axes, largest: true }.call(&[&x.unwatched()])?;
-    // An infinite peak would make inf - inf: divide out nothing there.
-    let finite = super::compare::compare_number(Order::Less, &Abs.of(&peak)?, Scalar::Float(f64::INFINITY))?;
-    let peak = select::choose_by(&finite, &peak, &number(&peak, 0.0)?)?;
-    let total = sum(&Exp.of(&Sub::of(x, &peak)?)?, axes, true, None)?;
-    settle(&Add::of(&Log.of(&total)?, &peak)?, axes, keepdim)
+    settle(&LogSumExp { axes }.call(&[x])?, axes, keepdim)
 }

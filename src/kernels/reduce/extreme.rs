@@ -29,7 +29,11 @@ fn beats<T: Ordered>(a: T, b: T, largest: bool) -> bool {
 #[inline(always)]
 fn first<T: Copy>(items: &[T], hit: impl Fn(T) -> bool + Copy) -> usize {
     for (i, chunk) in items.chunks(64).enumerate() {
-        if chunk.iter().fold(false, |found, &v| found | hit(v)) {
+        let mut found = false;
+        for &v in chunk {
+            found |= hit(v);
+        }
+        if found {
             return i * 64 + chunk.iter().position(|&v| hit(v)).unwrap_or(0);
         }
     }

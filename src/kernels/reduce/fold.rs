@@ -19,7 +19,7 @@ pub trait Fold: Copy + Sync {
 }
 
 /// Elements that are reduced in lanes before their result enters the pairwise tree.
-pub const BLOCK: usize = 2048;
+pub const BLOCK: usize = 4096;
 
 /// `L` independent running results, joined as a tree.
 #[inline(always)]
@@ -48,15 +48,19 @@ pub fn lanes<F: Fold, const L: usize>(f: F, items: &[F::Item], with: F::With) ->
 #[inline(always)]
 fn block<F: Fold>(f: F, items: &[F::Item], with: F::With) -> F::Out {
     if items.len() < 32 {
-        return items.iter().fold(f.start(), |sum, &item| f.step(sum, item, with));
+        let mut sum = f.start();
+        for &item in items {
+            sum = f.step(sum, item, with);
+        }
+        return sum;
     }
-    if items.len() < 256 {
+    if items.len() < 512 {
         return lanes::<F, 16>(f, items, with);
     }
     match std::mem::size_of::<F::Out>() {
-        0..=4 => lanes::<F, 64>(f, items, with),
-        5..=8 => lanes::<F, 32>(f, items, with),
-        _ => lanes::<F, 8>(f, items, with),
+        0..=4 => lanes::<F, 128>(f, items, with),
+        5..=8 => lanes::<F, 64>(f, items, with),
+        _ => lanes::<F, 16>(f, items, with),
     }
 }
 
@@ -87,7 +91,10 @@ impl<F: Fold> Tree<F> {
         for level in 0..self.levels.len() {
             if self.count >> level & 1 == 1 {
                 let here = self.levels[level];
-                sum = Some(sum.map_or(here, |s| self.f.join(here, s)));
+                sum = Some(match sum {
+                    Some(s) => self.f.join(here, s),
+                    None => here,
+                });
             }
         }
         sum.unwrap_or_else(|| self.f.start())
@@ -100,7 +107,9 @@ pub fn line<F: Fold>(f: F, items: &[F::Item], with: F::With) -> F::Out {
         return f.block(items, with);
     }
     let mut tree = Tree::new(f);
-    items.chunks(BLOCK).for_each(|chunk| tree.push(f.block(chunk, with)));
+    for chunk in items.chunks(BLOCK) {
+        tree.push(f.block(chunk, with));
+    }
     tree.finish()
 }
 /// Join partial results that lie `width` apart: `parts[0..width]` gets the results. The tree depends on the count alone.

@@ -31,11 +31,17 @@ impl<T: Real + Number + Ordered> Kernel for Rows<'_, T> {
                 let shift = peak + line(SumExp(PhantomData), row, peak).ln();
                 // Where the sum is exact, x - peak is too: subtract the peak first.
                 let rest = shift - peak;
-                row.iter_mut().for_each(|y| *y = (*y - peak) - rest);
+                for y in row {
+                    *y = (*y - peak) - rest;
+                }
             } else {
-                row.iter_mut().for_each(|y| *y = (*y - peak).exp());
+                for y in row.iter_mut() {
+                    *y = (*y - peak).exp();
+                }
                 let total = line(Sum(PhantomData), row, ());
-                row.iter_mut().for_each(|y| *y = *y / total);
+                for y in row {
+                    *y = *y / total;
+                }
             }
         }
     }
@@ -52,11 +58,13 @@ impl<T: Real> Kernel for Across<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run(self) {
-        let pairs = self.0.iter_mut().zip(self.1);
-        match self.2 {
-            Step::ExpAfter => pairs.for_each(|(y, &c)| *y = (*y - c).exp()),
-            Step::Divide => pairs.for_each(|(y, &c)| *y = *y / c),
-            Step::Subtract => pairs.for_each(|(y, &c)| *y = *y - c),
+        let Across(row, known, step) = self;
+        for (y, &c) in row.iter_mut().zip(known) {
+            *y = match step {
+                Step::ExpAfter => (*y - c).exp(),
+                Step::Divide => *y / c,
+                Step::Subtract => *y - c,
+            };
         }
     }
 }
