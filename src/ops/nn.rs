@@ -1,4 +1,4 @@
-//! Functions of networks: softmax as an op, losses and activations as compositions.
+//! Functions of networks as compositions: losses, activations, normalisation.
 use super::{
     arith::{Add, Div, Maximum, Mul, Neg, Sub},
     binary::{Binary, Scale},
@@ -11,115 +11,19 @@ use super::{
     reshape::reshape,
     rounding::Abs,
     select,
+    softmax::softmax,
     special::Ndtr,
-    sum::{sum, Sum},
+    sum::sum,
     unary::Unary,
     Fixed,
 };
 use crate::{
     array::Array,
-    dtype::{DType, Element, Scalar},
+    dtype::{DType, Scalar},
     error::{Error, Result},
-    kernels::{
-        isa::{dispatch, Kernel},
-        lines,
-    },
-    math::Real,
-    op::{batch_all, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
     shape::{show, Axes, Dims},
     trace::Value,
 };
-
-/// softmax along one axis, or its logarithm, without overflow.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Softmax {
-    pub axis: usize,
-    pub log: bool,
-}
-/// One line: exp(x - max) / Σ, or x - max - ln Σ.
-struct Line<'a, T>(bool, &'a [T], &'a mut [T]);
-impl<T: Real> Kernel for Line<'_, T> {
-    type Out = ();
-    #[inline(always)]
-    fn run(self) {
-        let Line(log, x, y) = self;
-        let peak = x.iter().fold(<T as Real>::lit(f64::NEG_INFINITY), |m, &v| m.max(v));
-        // All -inf: subtract nothing, so that the result is NaN for softmax as in PyTorch.
-        let mut total = <T as Real>::lit(0.0);
-        for (y, &x) in y.iter_mut().zip(x) {
-            *y = (x - peak).exp();
-        }
-        for &e in y.iter() {
-            total = total + e;
-        }
-        if log {
-            let shift = total.ln();
-            y.iter_mut().zip(x).for_each(|(y, &x)| *y = x - peak - shift);
-        } else {
-            y.iter_mut().for_each(|y| *y = *y / total);
-        }
-    }
-}
-impl Softmax {
-    fn numbers<T: Real + Element>(&self, x: &Array, y: &mut Array) -> Result<()> {
-        let (n, log) = (x.shape()[self.axis], self.log);
-        lines::each(x.strided::<T>()?, self.axis, n, 12, y.slice_mut::<T>()?, &|x, y| dispatch(Line(log, x, y)));
-        Ok(())
-    }
-    /// `p · (t - Σ p t)` or, for the logarithm, `t - Σ p t`, where p is softmax.
-    fn tangent(&self, y: &Value, t: &Value) -> Result<Value> {
-        let axes = Axes::one(self.axis);
-        let p = if self.log { Exp.of(y)? } else { y.clone() };
-        let mean = Sum { axes, kept: axes }.call(&[&Mul::of(&p, t)?])?;
-        let moved = Sub::of(t, &mean)?;
-        if self.log {
-            Ok(moved)
-        } else {
-            Mul::of(&p, &moved)
-        }
-    }
-}
-impl Op for Softmax {
-    const NAME: &'static str = "softmax";
-    fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
-        let x = xs[0];
-        let mut y = Array::new("softmax", Dims::from_slice(x.shape()), x.dtype())?;
-        match x.dtype() {
-            DType::F32 => self.numbers::<f32>(x, &mut y)?,
-            DType::F64 => self.numbers::<f64>(x, &mut y)?,
-            d => {
-                return Err(Error::dtype("softmax", format!("needs a float tensor, not {d}; convert it with .float()")))
-            }
-        }
-        Ok(one(y))
-    }
-    fn jvp(&self, _: &[Value], ys: &[Value], ts: &[Option<Value>]) -> Result<Slopes> {
-        Ok(one(ts[0].as_ref().map(|t| self.tangent(&ys[0], t)).transpose()?))
-    }
-    fn saves(&self, _: Which) -> Saves {
-        Saves::OUTPUTS
-    }
-    fn vjp(&self, at: &Saved, gs: &[Option<Value>]) -> Result<Slopes> {
-        let Some(g) = &gs[0] else { return Ok(one(None)) };
-        let y = at.output(0)?;
-        if !self.log {
-            return Ok(one(Some(self.tangent(y, g)?))); // its Jacobian is symmetric
-        }
-        let axes = Axes::one(self.axis);
-        let total = Sum { axes, kept: axes }.call(&[g])?;
-        Ok(one(Some(Sub::of(g, &Mul::of(&Exp.of(y)?, &total)?)?)))
-    }
-    fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values> {
-        batch_all(Softmax { axis: self.axis + 1, log: self.log }, xs, batched, n)
-    }
-}
-pub fn softmax(x: &Value, axis: usize, log: bool, dtype: Option<DType>) -> Result<Value> {
-    let x = convert::to(x, dtype.unwrap_or(x.dtype()))?;
-    if x.rank() == 0 {
-        return reshape(&Softmax { axis: 0, log }.call(&[&reshape(&x, &[1])?])?, &[]);
-    }
-    Softmax { axis, log }.call(&[&x])
-}
 
 /// How a loss over many samples becomes one number.
 #[derive(Clone, Copy, Debug, PartialEq)]

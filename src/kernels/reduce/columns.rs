@@ -41,8 +41,13 @@ impl<F: Fold> Kernel for Group<'_, F> {
         let [a, b, c, d, e, g, h, i] = rows.map(|row| &row[..n]);
         for k in 0..n {
             let w = with[k];
-            let two = |p: &[F::Item], q: &[F::Item]| f.step(f.step(f.start(), p[k], w), q[k], w);
-            let (low, high) = (f.join(two(a, b), two(c, d)), f.join(two(e, g), two(h, i)));
+            // No closure: it might become a function of its own.
+            macro_rules! two {
+                ($p:ident, $q:ident) => {
+                    f.step(f.step(f.start(), $p[k], w), $q[k], w)
+                };
+            }
+            let (low, high) = (f.join(two!(a, b), two!(c, d)), f.join(two!(e, g), two!(h, i)));
             out[k] = f.join(out[k], f.join(low, high));
         }
     }

@@ -48,7 +48,11 @@ pub fn lanes<F: Fold, const L: usize>(f: F, items: &[F::Item], with: F::With) ->
 #[inline(always)]
 fn block<F: Fold>(f: F, items: &[F::Item], with: F::With) -> F::Out {
     if items.len() < 32 {
-        return items.iter().fold(f.start(), |sum, &item| f.step(sum, item, with));
+        let mut sum = f.start();
+        for &item in items {
+            sum = f.step(sum, item, with);
+        }
+        return sum;
     }
     if items.len() < 256 {
         return lanes::<F, 16>(f, items, with);
@@ -87,10 +91,16 @@ impl<F: Fold> Tree<F> {
         for level in 0..self.levels.len() {
             if self.count >> level & 1 == 1 {
                 let here = self.levels[level];
-                sum = Some(sum.map_or(here, |s| self.f.join(here, s)));
+                sum = Some(match sum {
+                    Some(sum) => self.f.join(here, sum),
+                    None => here,
+                });
             }
         }
-        sum.unwrap_or_else(|| self.f.start())
+        match sum {
+            Some(sum) => sum,
+            None => self.f.start(),
+        }
     }
 }
 /// A contiguous line of any length.
@@ -100,7 +110,9 @@ pub fn line<F: Fold>(f: F, items: &[F::Item], with: F::With) -> F::Out {
         return f.block(items, with);
     }
     let mut tree = Tree::new(f);
-    items.chunks(BLOCK).for_each(|chunk| tree.push(f.block(chunk, with)));
+    for chunk in items.chunks(BLOCK) {
+        tree.push(f.block(chunk, with));
+    }
     tree.finish()
 }
 /// Join partial results that lie `width` apart: `parts[0..width]` gets the results. The tree depends on the count alone.

@@ -38,6 +38,8 @@ folds! {
     SumSquares<T: Real>(()) -> T: T::lit(0.0); |s, x, _w| s + x * x; |a, b| a + b;
     /// Σ (x - mean)², the mean given.
     SumSquaredDeviations<T: Real>(T) -> T: T::lit(0.0); |s, x, m| s + (x - m) * (x - m); |a, b| a + b;
+    /// How many are equal to a given number, as a number of the same type.
+    CountEqual<T: Real>(T) -> T: T::lit(0.0); |s, x, y| s + T::select(x == y, T::lit(1.0), T::lit(0.0)); |a, b| a + b;
     /// Σ exp(x - shift), the shift given.
     SumExp<T: Real>(T) -> T: T::lit(0.0); |s, x, m| s + (x - m).exp(); |a, b| a + b;
 }
@@ -62,7 +64,10 @@ macro_rules! extremes { ($($name:ident $start:ident $better:tt)*) => { $(
         /// One pass for numbers, in the form of the max and min instructions, and one for NaN: faster than both at once.
         #[inline(always)]
         fn block(self, items: &[T], _: ()) -> T {
-            let nan = items.iter().fold(false, |nan, &v| nan | is_nan(v));
+            let mut nan = false;
+            for &v in items {
+                nan |= is_nan(v);
+            }
             if nan {
                 return items.iter().copied().find(|&v| is_nan(v)).unwrap_or_default();
             }
@@ -81,7 +86,11 @@ macro_rules! extremes { ($($name:ident $start:ident $better:tt)*) => { $(
                     best[l] = if best[l + width] $better best[l] { best[l + width] } else { best[l] };
                 }
             }
-            rest.iter().fold(best[0], |best, &v| if v $better best { v } else { best })
+            let mut best = best[0];
+            for &v in rest {
+                best = if v $better best { v } else { best };
+            }
+            best
         }
     }
 )* } }
