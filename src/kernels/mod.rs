@@ -11,3 +11,4 @@ pub mod reduce;
 pub mod rows;
 pub mod scan;
 pub mod sort;
+mod strips;

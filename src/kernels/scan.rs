@@ -3,13 +3,11 @@ use super::{
     isa::{dispatch, Kernel},
     pool,
     reduce::{Number, Ordered},
+    strips,
 };
 use crate::{array::Strided, dtype::Element, math::Real};
 use num_complex::Complex;
-use std::{
-    marker::PhantomData,
-    sync::{Mutex, PoisonError},
-};
+use std::marker::PhantomData;
 
 /// A running result. Mark all `#[inline(always)]`.
 pub trait Scan: Copy + Sync {
@@ -109,7 +107,7 @@ fn finite<T: Real + Ordered>(peak: T) -> T {
 const TILE: usize = 512;
 
 /// Some columns of one block of rows: `rows` are their results from the first to the last.
-struct Columns<'a, 'b, S: Scan> {
+struct Columns<'a, 'b, 'c, S: Scan> {
     scan: S,
     x: Strided<'a, S::Item>,
     slice: Option<&'a [S::Item]>,
@@ -117,13 +115,13 @@ struct Columns<'a, 'b, S: Scan> {
     first: usize,
     inner: usize,
     reverse: bool,
-    rows: Vec<&'b mut [S::Out]>,
+    rows: &'c mut [&'b mut [S::Out]],
 }
-impl<S: Scan> Kernel for Columns<'_, '_, S> {
+impl<S: Scan> Kernel for Columns<'_, '_, '_, S> {
     type Out = ();
     #[inline(always)]
     fn run(self) {
-        let Columns { scan, x, slice, first, inner, reverse, mut rows } = self;
+        let Columns { scan, x, slice, first, inner, reverse, rows } = self;
         let (n, width) = (rows.len(), rows.first().map_or(0, |row| row.len()));
         let mut states = vec![scan.start(); width];
         let mut buffer = vec![S::Item::default(); if slice.is_some() { 0 } else { width }];
@@ -198,21 +196,7 @@ pub fn scan<S: Scan>(scan: S, x: Strided<S::Item>, axis: usize, reverse: bool, c
             dispatch(Lines { scan, items, n, reverse, out });
         });
     }
-    // Every task holds the pieces of its columns' rows.
-    let tile = TILE.min(inner);
-    let tiles = inner.div_ceil(tile);
-    let mut tasks: Vec<Vec<&mut [S::Out]>> = Vec::new();
-    for (i, row) in out.chunks_exact_mut(inner).enumerate() {
-        if i % n == 0 {
-            tasks.extend((0..tiles).map(|_| Vec::with_capacity(n)));
-        }
-        let first = tasks.len() - tiles;
-        tasks[first..].iter_mut().zip(row.chunks_mut(tile)).for_each(|(task, piece)| task.push(piece));
-    }
-    let tasks: Vec<Mutex<Vec<&mut [S::Out]>>> = tasks.into_iter().map(Mutex::new).collect();
-    pool::parallel(tasks.len(), work, &|task| {
-        let rows = std::mem::take(&mut *tasks[task].lock().unwrap_or_else(PoisonError::into_inner));
-        let first = task / tiles * n * inner + task % tiles * tile;
+    strips::each(out, n, inner, TILE, work, &|first, rows| {
         dispatch(Columns { scan, x, slice, first, inner, reverse, rows });
     });
 }

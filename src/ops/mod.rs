@@ -17,8 +17,10 @@ pub mod linear;
 pub mod logic;
 pub mod matmul;
 pub mod nn;
+pub mod norm;
 pub mod order;
 pub mod power;
+pub mod prod;
 pub mod product;
 pub mod reduce;
 pub mod reshape;
@@ -26,10 +28,12 @@ pub mod rounding;
 pub mod scan;
 pub mod select;
 pub mod slice;
+pub mod softmax;
 pub mod special;
 pub mod sum;
 pub mod trig;
 pub mod unary;
+pub mod variance;
 pub mod views;
 
 use crate::{
@@ -49,18 +53,21 @@ use join::Cat;
 use leaf::Leaf;
 use logic::{BitAnd, BitOr, BitXor, LeftShift, RightShift};
 use matmul::MatMul;
-use nn::Softmax;
+use norm::Norm;
 use order::ArgSort;
 use power::*;
-use reduce::{ArgExtreme, Extreme, LogSumExp, Norm, Truth, Variance};
+use prod::Prod;
+use reduce::{ArgExtreme, Extreme, Truth};
 use reshape::{Permute, Reshape};
 use rounding::*;
 use scan::CumSum;
 use select::Where;
 use slice::{Slice, SliceInto, SliceScatter};
+use softmax::{LogSumExp, Softmax};
 use special::*;
 use sum::Sum;
 use trig::*;
+use variance::Var;
 
 /// An elementwise op of one input, as an op.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
@@ -158,7 +165,7 @@ ops! {
     unary: Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Erf Erfc Erfinv Exp Exp2 Expm1 Floor Log Log10 Log1p Log2
         LogSigmoid Ndtr Neg Reciprocal Relu Round Rsqrt Sigmoid Sign Sin Sinh Sqrt Square Tan Tanh Trunc;
     binary: Add Atan2 BitAnd BitOr BitXor Div Fmod FloorDivide Hypot LeftShift LogAddExp Maximum Minimum Mul Pow Remainder RightShift Scale Sub XLogY;
-    full: ArgExtreme ArgSort Cat Compare Convert Copy CumSum Expand Extreme Leaf LogSumExp MatMul Norm Permute Put PutAdd
-        Reshape Slice SliceScatter Softmax Sum Take Truth Variance Where;
+    full: ArgExtreme ArgSort Cat Compare Convert Copy CumSum Expand Extreme Leaf LogSumExp MatMul Norm Permute Prod Put PutAdd
+        Reshape Slice SliceScatter Softmax Sum Take Truth Var Where;
     boxed: CheckIndex SliceInto
 }

@@ -1,4 +1,4 @@
-//! Functions of networks: softmax as an op, losses and activations as compositions.
+//! Functions of networks as compositions: losses, activations, normalisation.
 use super::{
     arith::{Add, Div, Maximum, Mul, Neg, Sub},
     binary::{Binary, Scale},
@@ -11,8 +11,9 @@ use super::{
     reshape::reshape,
     rounding::Abs,
     select,
+    softmax::softmax,
     special::Ndtr,
-    sum::{sum, Sum},
+    sum::sum,
     unary::Unary,
     Fixed,
 };
@@ -20,81 +21,9 @@ use crate::{
     array::Array,
     dtype::{DType, Scalar},
     error::{Error, Result},
-    kernels::reduce as kernel,
-    op::{batch_all, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
     shape::{show, Axes, Dims},
     trace::Value,
 };
-
-/// softmax along one axis, or its logarithm, without overflow.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Softmax {
-    pub axis: usize,
-    pub log: bool,
-}
-impl Softmax {
-    /// `p · (t - Σ p t)` or, for the logarithm, `t - Σ p t`, where p is softmax.
-    fn tangent(&self, y: &Value, t: &Value) -> Result<Value> {
-        let axes = Axes::one(self.axis);
-        let p = if self.log { Exp.of(y)? } else { y.clone() };
-        let mean = Sum { axes, kept: axes }.call(&[&Mul::of(&p, t)?])?;
-        let moved = Sub::of(t, &mean)?;
-        if self.log {
-            Ok(moved)
-        } else {
-            Mul::of(&p, &moved)
-        }
-    }
-}
-impl Op for Softmax {
-    const NAME: &'static str = "softmax";
-    fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
-        let x = xs[0];
-        let mut y = Array::new("softmax", Dims::from_slice(x.shape()), x.dtype())?;
-        macro_rules! run {
-            ($t:ty) => {
-                match self.log {
-                    true => kernel::log_softmax(x.strided::<$t>()?, self.axis, y.slice_mut()?),
-                    false => kernel::softmax(x.strided::<$t>()?, self.axis, y.slice_mut()?),
-                }
-            };
-        }
-        match x.dtype() {
-            DType::F32 => run!(f32),
-            DType::F64 => run!(f64),
-            d => {
-                return Err(Error::dtype("softmax", format!("needs a float tensor, not {d}; convert it with .float()")))
-            }
-        }
-        Ok(one(y))
-    }
-    fn jvp(&self, _: &[Value], ys: &[Value], ts: &[Option<Value>]) -> Result<Slopes> {
-        Ok(one(ts[0].as_ref().map(|t| self.tangent(&ys[0], t)).transpose()?))
-    }
-    fn saves(&self, _: Which) -> Saves {
-        Saves::OUTPUTS
-    }
-    fn vjp(&self, at: &Saved, gs: &[Option<Value>]) -> Result<Slopes> {
-        let Some(g) = &gs[0] else { return Ok(one(None)) };
-        let y = at.output(0)?;
-        if !self.log {
-            return Ok(one(Some(self.tangent(y, g)?))); // its Jacobian is symmetric
-        }
-        let axes = Axes::one(self.axis);
-        let total = Sum { axes, kept: axes }.call(&[g])?;
-        Ok(one(Some(Sub::of(g, &Mul::of(&Exp.of(y)?, &total)?)?)))
-    }
-    fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values> {
-        batch_all(Softmax { axis: self.axis + 1, log: self.log }, xs, batched, n)
-    }
-}
-pub fn softmax(x: &Value, axis: usize, log: bool, dtype: Option<DType>) -> Result<Value> {
-    let x = convert::to(x, dtype.unwrap_or(x.dtype()))?;
-    if x.rank() == 0 {
-        return reshape(&Softmax { axis: 0, log }.call(&[&reshape(&x, &[1])?])?, &[]);
-    }
-    Softmax { axis, log }.call(&[&x])
-}
 
 /// How a loss over many samples becomes one number.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -14,6 +14,7 @@ use crate::{
         binary::Binary,
         matmul, nn,
         nn::Reduction,
+        softmax,
         unary::Unary,
         views,
     },
@@ -43,7 +44,7 @@ impl Tensor {
     fn softmax(&self, py: Python<'_>, dim: i64, dtype: Option<Arg>) -> PyResult<Tensor> {
         let x = self.value()?;
         let a = axis("softmax", dim, x.rank())?;
-        Ok(run(py, 16 * x.len(), || nn::softmax(&x, a, false, dtype.map(|d| d.0)))?.into())
+        Ok(run(py, 16 * x.len(), || softmax::softmax(&x, a, false, dtype.map(|d| d.0)))?.into())
     }
     /// log_softmax(dim, dtype=None)
     /// --
@@ -53,7 +54,7 @@ impl Tensor {
     fn log_softmax(&self, py: Python<'_>, dim: i64, dtype: Option<Arg>) -> PyResult<Tensor> {
         let x = self.value()?;
         let a = axis("log_softmax", dim, x.rank())?;
-        Ok(run(py, 16 * x.len(), || nn::softmax(&x, a, true, dtype.map(|d| d.0)))?.into())
+        Ok(run(py, 16 * x.len(), || softmax::softmax(&x, a, true, dtype.map(|d| d.0)))?.into())
     }
     /// clamp(min=None, max=None)
     /// --

@@ -10,10 +10,7 @@ use crate::{
     ops::{
         arith::{Maximum, Minimum},
         binary::Binary,
-        order,
-        power::Sqrt,
-        reduce, scan, sum,
-        unary::Unary,
+        norm, order, prod, reduce, scan, softmax, sum, variance,
     },
     shape::axis,
     trace::Value,
@@ -44,7 +41,7 @@ simple! {
     /// Whether all elements are true.
     all |x, axes, keep| reduce::truth(x, axes, keep, true);
     /// Logarithm of the sum of exponentials, without overflow.
-    logsumexp |x, axes, keep| reduce::logsumexp(x, axes, keep);
+    logsumexp |x, axes, keep| softmax::logsumexp(x, axes, keep);
 }
 macro_rules! typed { ($($(#[$doc:meta])* $name:ident |$x:ident, $axes:ident, $keep:ident, $dtype:ident| $body:expr;)*) => {
     #[pymethods]
@@ -66,7 +63,7 @@ typed! {
     /// Mean over dimensions.
     mean |x, axes, keep, dtype| reduce::mean(x, axes, keep, dtype);
     /// Product over dimensions.
-    prod |x, axes, keep, dtype| reduce::prod(x, axes, keep, dtype);
+    prod |x, axes, keep, dtype| prod::prod(x, axes, keep, dtype);
 }
 fn correction(correction: Option<f64>, unbiased: Option<bool>, ddof: Option<f64>) -> f64 {
     correction.or(ddof).unwrap_or(if unbiased == Some(false) { 0.0 } else { 1.0 })
@@ -140,7 +137,7 @@ impl Tensor {
         let x = self.value()?;
         let (axes, unbiased) = spread(&x, "var", dim, unbiased, axis)?;
         let c = self::correction(correction, unbiased, ddof);
-        Ok(run(py, x.len(), || reduce::var(&x, axes, keep(keepdim, keepdims), c))?.into())
+        Ok(run(py, x.len(), || variance::var(&x, axes, keep(keepdim, keepdims), c))?.into())
     }
     /// std(dim=None, *, correction=1, keepdim=False)
     /// --
@@ -161,7 +158,7 @@ impl Tensor {
         let x = self.value()?;
         let (axes, unbiased) = spread(&x, "std", dim, unbiased, axis)?;
         let c = self::correction(correction, unbiased, ddof);
-        Ok(run(py, x.len(), || Sqrt.of(&reduce::var(&x, axes, keep(keepdim, keepdims), c)?))?.into())
+        Ok(run(py, x.len(), || variance::std(&x, axes, keep(keepdim, keepdims), c))?.into())
     }
     /// max(dim=None, keepdim=False)
     /// --
@@ -212,7 +209,7 @@ impl Tensor {
             },
         };
         let axes = axes("norm", dim, None, x.rank())?;
-        Ok(reduce::vector_norm(&x, p, axes, keepdim)?.into())
+        Ok(norm::vector_norm(&x, p, axes, keepdim)?.into())
     }
     /// Running sum along a dimension.
     #[pyo3(signature = (dim=None, *, dtype=None, axis=None))]

@@ -41,9 +41,14 @@ impl<F: Fold> Kernel for Group<'_, F> {
         let [a, b, c, d, e, g, h, i] = rows.map(|row| &row[..n]);
         for k in 0..n {
             let w = with[k];
-            let (ab, cd) = (f.step(f.step(f.start(), a[k], w), b[k], w), f.step(f.step(f.start(), c[k], w), d[k], w));
-            let (eg, hi) = (f.step(f.step(f.start(), e[k], w), g[k], w), f.step(f.step(f.start(), h[k], w), i[k], w));
-            out[k] = f.join(out[k], f.join(f.join(ab, cd), f.join(eg, hi)));
+            // No closure: it might become a function of its own.
+            macro_rules! two {
+                ($p:ident, $q:ident) => {
+                    f.step(f.step(f.start(), $p[k], w), $q[k], w)
+                };
+            }
+            let (low, high) = (f.join(two!(a, b), two!(c, d)), f.join(two!(e, g), two!(h, i)));
+            out[k] = f.join(out[k], f.join(low, high));
         }
     }
 }

@@ -25,16 +25,17 @@ const TILE: usize = 512;
 fn beats<T: Ordered>(a: T, b: T, largest: bool) -> bool {
     (if largest { a > b } else { a < b }) | (is_nan(a) & !is_nan(b))
 }
-/// The first place where `hit` holds; whole chunks are passed over in vector registers.
+/// The first place of `wanted`; whole chunks are passed over in vector registers.
 #[inline(always)]
-fn first<T: Copy>(items: &[T], hit: impl Fn(T) -> bool + Copy) -> usize {
+fn first<T: Ordered>(items: &[T], wanted: T) -> usize {
+    let nan = is_nan(wanted);
     for (i, chunk) in items.chunks(64).enumerate() {
         let mut found = false;
         for &v in chunk {
-            found |= hit(v);
+            found |= (v == wanted) | (nan & is_nan(v));
         }
         if found {
-            return i * 64 + chunk.iter().position(|&v| hit(v)).unwrap_or(0);
+            return i * 64 + chunk.iter().position(|&v| v == wanted || (nan && is_nan(v))).unwrap_or(0);
         }
     }
     0
@@ -42,8 +43,7 @@ fn first<T: Copy>(items: &[T], hit: impl Fn(T) -> bool + Copy) -> usize {
 #[inline(always)]
 fn place<T: Ordered, F: Fold<Item = T, Out = T, With = ()>>(f: F, items: &[T]) -> (T, usize) {
     let best = line(f, items, ());
-    let at = if is_nan(best) { first(items, is_nan) } else { first(items, |v| v == best) };
-    (best, at)
+    (best, first(items, best))
 }
 struct Place<'a, T>(&'a [T], bool);
 impl<T: Ordered> Kernel for Place<'_, T> {
@@ -113,6 +113,10 @@ pub fn arg_extreme<T: Ordered>(
     let (n, step) = (x.shape[axis], x.strides[axis]);
     if n == 0 {
         return Err(EmptyReduction);
+    }
+    if out.len() == 1 {
+        out[0] = arg_extreme_all(x, largest)?;
+        return Ok(());
     }
     let mut kept = Axes::default();
     for a in (0..x.shape.len()).filter(|&a| a != axis && x.shape[a] != 1) {

@@ -38,6 +38,8 @@ folds! {
     SumSquares<T: Real>(()) -> T: T::lit(0.0); |s, x, _w| s + x * x; |a, b| a + b;
     /// Σ (x - mean)², the mean given.
     SumSquaredDeviations<T: Real>(T) -> T: T::lit(0.0); |s, x, m| s + (x - m) * (x - m); |a, b| a + b;
+    /// How many are equal to a given number, as a number of the same type.
+    CountEqual<T: Real>(T) -> T: T::lit(0.0); |s, x, y| s + T::select(x == y, T::lit(1.0), T::lit(0.0)); |a, b| a + b;
     /// Σ exp(x - shift), the shift given.
     SumExp<T: Real>(T) -> T: T::lit(0.0); |s, x, m| s + (x - m).exp(); |a, b| a + b;
 }

@@ -13,10 +13,11 @@ mod tests;
 pub use extreme::{arg_extreme, arg_extreme_all};
 pub use fold::Fold;
 pub use folds::{
-    All, Any, CountNonzero, Largest, Product, Smallest, Sum, SumAbs, SumExp, SumSquaredDeviations, SumSquares,
+    All, Any, CountEqual, CountNonzero, Largest, Product, Smallest, Sum, SumAbs, SumExp, SumSquaredDeviations,
+    SumSquares,
 };
 pub use number::{Number, Ordered};
-pub use softmax::{log_softmax, softmax};
+pub use softmax::{log_softmax, log_softmax_transposed, softmax, softmax_transposed};
 
 use super::isa::{dispatch, Kernel};
 use crate::{array::Strided, dtype::Element, math::Real};
@@ -114,6 +115,15 @@ pub fn sum_abs<T: Real + Element>(x: Strided<T>, axes: u64, out: &mut [T]) {
 /// Σ x² over `axes`.
 pub fn sum_squares<T: Real + Element>(x: Strided<T>, axes: u64, out: &mut [T]) {
     plain(SumSquares(PhantomData), x, axes, out);
+}
+/// √Σ x² over `axes`.
+pub fn norm<T: Real + Element>(x: Strided<T>, axes: u64, out: &mut [T]) {
+    sum_squares(x, axes, out);
+    out.iter_mut().for_each(|y| *y = y.sqrt());
+}
+/// How many elements are equal to the number given for their result.
+pub fn count_equal<T: Real + Element>(x: Strided<T>, axes: u64, numbers: &[T], out: &mut [T]) {
+    fold(CountEqual(PhantomData), x, axes, numbers, out);
 }
 /// Σ (x - mean)² over `axes`, with the mean of every result given: the second pass of a variance.
 pub fn sum_squared_deviations<T: Real + Element>(x: Strided<T>, axes: u64, mean: &[T], out: &mut [T]) {
