@@ -185,6 +185,8 @@ unary! {
     cos cos_ Cos;
     /// Hyperbolic cosine.
     cosh cosh_ Cosh;
+    /// Logarithmic derivative of the gamma function.
+    digamma digamma_ Digamma;
     /// Error function.
     erf erf_ Erf;
     /// Complementary error function.
@@ -199,6 +201,8 @@ unary! {
     expm1 expm1_ Expm1;
     /// Largest integer not above.
     floor floor_ Floor;
+    /// Logarithm of the absolute value of the gamma function.
+    lgamma lgamma_ Lgamma;
     /// Natural logarithm.
     log log_ Log;
     /// Logarithm to base 10.
@@ -493,6 +497,29 @@ fn power(input: Operand, exponent: Operand) -> PyResult<Tensor> {
     }
     .into())
 }
+/// polygamma(n, input)
+/// --
+///
+/// Derivative of order n of digamma.
+#[pyfunction(name = "polygamma")]
+fn polygamma_of(n: i64, input: &Tensor) -> PyResult<Tensor> {
+    input.polygamma(n)
+}
+#[pymethods]
+impl Tensor {
+    /// polygamma(n)
+    /// --
+    ///
+    /// Derivative of order n of digamma.
+    fn polygamma(&self, n: i64) -> PyResult<Tensor> {
+        Ok(crate::ops::special::polygamma(n, &self.value()?)?.into())
+    }
+    /// In-place form of polygamma.
+    fn polygamma_<'py>(slf: Bound<'py, Self>, n: i64) -> PyResult<Bound<'py, Self>> {
+        slf.get().variable().write("polygamma_", |x| crate::ops::special::polygamma(n, x))?;
+        Ok(slf)
+    }
+}
 /// where(condition, input, other)
 /// --
 ///
@@ -503,6 +530,7 @@ fn where_(condition: Operand, input: Operand, other: Operand) -> PyResult<Tensor
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(where_, m)?)?;
+    m.add_function(wrap_pyfunction!(polygamma_of, m)?)?;
     export(m, UNARY)?;
     export(m, TWO)?;
     export(m, COMPARISONS)?;
