@@ -31,7 +31,7 @@ macro_rules! two { ($($dtypes:literal {
         }
         #[doc = concat!("In-place form of `", stringify!($name), "`.")]
         fn $inplace<'py>(slf: Bound<'py, Self>, other: Operand) -> PyResult<Bound<'py, Self>> {
-            slf.get().variable().write(stringify!($inplace), |x| binary::<$op>(x, other))?;
+            slf.get().variable()?.write(stringify!($inplace), |x| binary::<$op>(x, other))?;
             Ok(slf)
         }
     )*)* }
@@ -123,7 +123,7 @@ impl Tensor {
     /// In-place form of `add`.
     #[pyo3(signature = (other, *, alpha=None))]
     fn add_<'py>(slf: Bound<'py, Self>, other: Operand, alpha: Option<Operand>) -> PyResult<Bound<'py, Self>> {
-        slf.get().variable().write("add_", |x| binary::<Add>(x, with_alpha(other, alpha)?))?;
+        slf.get().variable()?.write("add_", |x| binary::<Add>(x, with_alpha(other, alpha)?))?;
         Ok(slf)
     }
     /// Difference, `input - alpha * other`.
@@ -143,7 +143,7 @@ impl Tensor {
     /// In-place form of `sub`.
     #[pyo3(signature = (other, *, alpha=None))]
     fn sub_<'py>(slf: Bound<'py, Self>, other: Operand, alpha: Option<Operand>) -> PyResult<Bound<'py, Self>> {
-        slf.get().variable().write("sub_", |x| binary::<Sub>(x, with_alpha(other, alpha)?))?;
+        slf.get().variable()?.write("sub_", |x| binary::<Sub>(x, with_alpha(other, alpha)?))?;
         Ok(slf)
     }
     /// See `rustgrad.pow`.
@@ -154,7 +154,7 @@ impl Tensor {
     }
     /// In-place form of `pow`.
     fn pow_<'py>(slf: Bound<'py, Self>, exponent: Operand) -> PyResult<Bound<'py, Self>> {
-        slf.get().variable().write("pow_", |x| pow(x, exponent))?;
+        slf.get().variable()?.write("pow_", |x| pow(x, exponent))?;
         Ok(slf)
     }
     /// Quotient; rounded down with `rounding_mode="floor"`, towards zero with `"trunc"`.
@@ -177,7 +177,7 @@ impl Tensor {
     /// In-place form of `div`.
     #[pyo3(signature = (other, *, rounding_mode=None))]
     fn div_<'py>(slf: Bound<'py, Self>, other: Operand, rounding_mode: Option<&str>) -> PyResult<Bound<'py, Self>> {
-        slf.get().variable().write("div_", |x| divided(x, other, rounding_mode))?;
+        slf.get().variable()?.write("div_", |x| divided(x, other, rounding_mode))?;
         Ok(slf)
     }
     /// Same as `div` without rounding.

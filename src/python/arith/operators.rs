@@ -14,7 +14,7 @@ use crate::{
     },
     trace::Value,
 };
-use pyo3::prelude::*;
+use pyo3::{prelude::*, IntoPyObjectExt};
 
 /// `x op other`, for a tensor or a number on the right.
 #[inline]
@@ -63,17 +63,23 @@ pub fn work(x: &Value) -> usize {
 macro_rules! operators { ($($dunder:ident $reflected:ident $inplace:ident $op:ident $name:literal;)*) => {
     #[pymethods]
     impl Tensor { $(
-        #[inline]
-        fn $dunder(&self, py: Python<'_>, other: Operand) -> PyResult<Tensor> {
+        fn $dunder<'py>(&self, py: Python<'py>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+            if let Ok(other) = other.cast::<Tensor>() {
+                if let Some(y) = self.with(other.get(), $op::of_small) {
+                    return Tensor::new(y?).into_bound_py_any(py);
+                }
+            }
+            // What cannot be a tensor may know itself how to combine with one.
+            let Ok(other) = other.extract::<Operand>() else { return Ok(py.NotImplemented().into_bound(py)) };
             let x = self.value()?;
-            Ok(run(py, work(&x), || binary::<$op>(&x, other))?.into())
+            Tensor::new(run(py, work(&x), || binary::<$op>(&x, other))?).into_bound_py_any(py)
         }
         fn $reflected(&self, py: Python<'_>, other: Operand) -> PyResult<Tensor> {
             let x = self.value()?;
             Ok(run(py, work(&x), || reflected::<$op>(&x, other))?.into())
         }
         fn $inplace(&self, other: Operand) -> PyResult<()> {
-            Ok(self.variable().write($name, |x| binary::<$op>(x, other))?)
+            Ok(self.variable()?.write($name, |x| binary::<$op>(x, other))?)
         }
     )* }
 } }
@@ -99,7 +105,7 @@ impl Tensor {
         Ok(run(py, 20 * work(&x), || reflected::<Pow>(&x, other))?.into())
     }
     fn __ipow__(&self, other: Operand, _modulo: Option<Py<PyAny>>) -> PyResult<()> {
-        Ok(self.variable().write("pow_", |x| pow(x, other))?)
+        Ok(self.variable()?.write("pow_", |x| pow(x, other))?)
     }
     fn __neg__(&self) -> PyResult<Tensor> {
         Ok(Neg.of(&self.value()?)?.into())

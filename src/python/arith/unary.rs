@@ -43,7 +43,7 @@ macro_rules! unary { ($($dtypes:literal {
         }
         #[doc = concat!("In-place form of `", stringify!($name), "`.")]
         fn $inplace<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
-            slf.get().variable().write(stringify!($inplace), |x| $op.of(x))?;
+            slf.get().variable()?.write(stringify!($inplace), |x| $op.of(x))?;
             Ok(slf)
         }
     )*)* }
@@ -157,7 +157,7 @@ impl Tensor {
     }
     /// In-place form of `abs`.
     fn abs_<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
-        slf.get().variable().write("abs_", |x| Abs.of(x))?;
+        slf.get().variable()?.write("abs_", |x| Abs.of(x))?;
         Ok(slf)
     }
     /// Nearest integer, halves to even; or the nearest number with so many `decimals`.
@@ -177,7 +177,7 @@ impl Tensor {
     /// In-place form of `round`.
     #[pyo3(signature = (*, decimals=0))]
     fn round_<'py>(slf: Bound<'py, Self>, decimals: i32) -> PyResult<Bound<'py, Self>> {
-        slf.get().variable().write("round_", |x| rounded(x, decimals))?;
+        slf.get().variable()?.write("round_", |x| rounded(x, decimals))?;
         Ok(slf)
     }
     /// What is left after rounding towards zero, x - trunc(x).
