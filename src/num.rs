@@ -1,6 +1,6 @@
 //! What a derivative formula may be written over: plain numbers, or whole traced values.
 use crate::{
-    dtype::Scalar,
+    dtype::{DType, Scalar},
     error::Result,
     math::Real,
     op::Call,
@@ -191,8 +191,18 @@ impl Neg for Expr {
 macro_rules! traced { ($($f:ident $path:path),* $(,)?) => { $(
     fn $f(self) -> Expr { self.map(|c| Real::$f(c), |v| ops::Map1($path).call(&[v])) }
 )* } }
+/// Where something holds, as an expression of zeros and ones, or of booleans; and the dtype of what was compared.
+#[derive(Clone)]
+pub struct Holds(Expr, DType);
 impl Expr {
-    fn compare(&self, order: Order, other: &Expr) -> Expr {
+    fn compare(&self, order: Order, other: &Expr) -> Holds {
+        let dtype = [self, other].into_iter().find_map(|e| match e {
+            Expr::Of(Ok(v)) => Some(v.dtype()),
+            _ => None,
+        });
+        Holds(self.compared(order, other), dtype.unwrap_or(DType::F64))
+    }
+    fn compared(&self, order: Order, other: &Expr) -> Expr {
         let value = match (self, other) {
             (Expr::Of(Ok(a)), Expr::Of(Ok(b))) => ops::compare::compare(order, a, b),
             (Expr::Of(Ok(a)), Expr::Constant(b)) => ops::compare::compare_number(order, a, Scalar::Float(*b)),
@@ -216,17 +226,18 @@ impl Expr {
     }
 }
 impl Num for Expr {
-    type Mask = Expr;
+    type Mask = Holds;
     fn lit(c: f64) -> Expr {
         Expr::Constant(c)
     }
-    fn less(&self, other: &Expr) -> Expr {
+    fn less(&self, other: &Expr) -> Holds {
         self.compare(Order::Less, other)
     }
-    fn equals(&self, other: &Expr) -> Expr {
+    fn equals(&self, other: &Expr) -> Holds {
         self.compare(Order::Equal, other)
     }
-    fn select(mask: Expr, yes: Expr, no: Expr) -> Expr {
+    fn select(mask: Holds, yes: Expr, no: Expr) -> Expr {
+        let Holds(mask, dtype) = mask;
         let mask = match mask {
             Expr::Constant(holds) => return if holds != 0.0 { yes } else { no },
             Expr::Of(mask) => mask,
@@ -238,7 +249,6 @@ impl Num for Expr {
                 _ => None,
             });
             let Some(like) = like else {
-                let dtype = crate::trace::default_dtype();
                 let number = |e: &Expr| match e {
                     Expr::Constant(c) => Ok(*c),
                     Expr::Of(Err(e)) => Err(e.clone()),
@@ -250,7 +260,7 @@ impl Num for Expr {
         };
         Expr::Of(choose())
     }
-    fn is_nan(&self) -> Expr {
+    fn is_nan(&self) -> Holds {
         self.compare(Order::NotEqual, self)
     }
     fn pow(self, y: Expr) -> Expr {

@@ -15,6 +15,19 @@ pub type Values = SmallVec<[Value; 1]>;
 /// Tangents or cotangents; `None` is a known zero, never materialised and never multiplied.
 pub type Slopes = SmallVec<[Option<Value>; 2]>;
 
+/// A cotangent that is not computed yet, so that it can be added where it is wanted in one pass over memory.
+pub trait Pending {
+    fn value(self: Box<Self>) -> Result<Array>;
+    /// Add it to `sum`, if that can be overwritten; says whether it was done.
+    fn add_to(&self, sum: &mut Array) -> Result<bool>;
+}
+/// What a reverse rule hands on to one input.
+pub enum Share {
+    Value(Value),
+    Pending(Box<dyn Pending>),
+}
+pub type Shares = SmallVec<[Option<Share>; 2]>;
+
 /// A set of inputs, as a mask. Inputs from 63 on (of `cat` and `stack`) count as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Which(pub u64);
@@ -70,6 +83,11 @@ impl Saved {
     pub fn kept(&self, i: usize) -> Option<&Value> {
         self.inputs.get(i).and_then(Option::as_ref)
     }
+    /// Output `i`, if it was saved.
+    #[inline]
+    pub fn made(&self, i: usize) -> Option<&Value> {
+        self.outputs.get(i).and_then(Option::as_ref)
+    }
     pub fn input(&self, i: usize) -> Result<&Value> {
         self.inputs.get(i).and_then(Option::as_ref).ok_or_else(|| missing("input"))
     }
@@ -99,6 +117,11 @@ pub trait Op: Clone + Debug + PartialEq + Send + Sync + Into<Prim> {
     fn saves(&self, needs: Which) -> Saves;
     /// Reverse rule: cotangents of the inputs from those of the outputs (at least one is there).
     fn vjp(&self, at: &Saved, gs: &[Option<Value>]) -> Result<Slopes>;
+    /// The reverse rule over large plain arrays, with products left to be computed where they are wanted, for ops
+    /// that have such a form.
+    fn shares(&self, _at: &Saved, _gs: &[Option<Value>]) -> Option<Result<Shares>> {
+        None
+    }
     /// Batching rule: inputs in `batched` carry a leading axis of length `n`, and so must all results.
     fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values>;
     /// Primal and tangent in one pass over plain numbers, where the op has such a loop.
@@ -115,6 +138,7 @@ pub trait Rules: Send + Sync {
     fn jvp(&self, xs: &[Value], ys: &[Value], ts: &[Option<Value>]) -> Result<Slopes>;
     fn saves(&self, needs: Which) -> Saves;
     fn vjp(&self, at: &Saved, gs: &[Option<Value>]) -> Result<Slopes>;
+    fn shares(&self, at: &Saved, gs: &[Option<Value>]) -> Option<Result<Shares>>;
     fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values>;
     fn dual(&self, xs: &[&Array], ts: &[Option<&Array>]) -> Option<Result<(Array, Array)>>;
 }
@@ -136,6 +160,9 @@ impl<O: Op> Rules for O {
     }
     fn vjp(&self, at: &Saved, gs: &[Option<Value>]) -> Result<Slopes> {
         Op::vjp(self, at, gs)
+    }
+    fn shares(&self, at: &Saved, gs: &[Option<Value>]) -> Option<Result<Shares>> {
+        Op::shares(self, at, gs)
     }
     fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values> {
         Op::batch(self, xs, batched, n)

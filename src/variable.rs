@@ -40,6 +40,14 @@ impl Variable {
     pub fn new(value: Value) -> Variable {
         Variable { value, cell: None, family: None, path: None, generation: 0 }
     }
+    /// The value, where it is known to be current without looking at a base.
+    #[inline]
+    pub fn current(&self) -> Option<&Value> {
+        match self.family {
+            None => Some(&self.value),
+            Some(_) => None,
+        }
+    }
     /// The current value; a view whose base changed is brought up to date first.
     pub fn value(&mut self) -> Result<Value> {
         if let Some(family) = &self.family {

@@ -276,3 +276,46 @@ def test_integers_have_no_tangent():
 def test_jvp_keeps_float32():
     y, dy = rg.func.jvp(rg.exp, (rg.ones(2),), (rg.ones(2),))
     assert y.dtype == rg.float32 and dy.dtype == rg.float32
+
+
+def test_backward_inside_a_dual_level():
+    """Forward over reverse with plain tensors: gradients carry tangents, here Hessian times direction."""
+    a = rg.tensor([0.3, -0.7, 1.1], dtype=rg.float64)
+    v = rg.tensor([1.0, 2.0, -0.5], dtype=rg.float64)
+
+    def f(x):
+        return (x.sin() * x).sum() ** 2
+
+    hvp = rg.func.jvp(rg.func.grad(f), (a,), (v,))[1]
+    wanted = rg.func.grad(f)(a)
+    for create_graph in (False, True):
+        with fwd.dual_level():
+            leaf = a.clone().requires_grad_()
+            x = fwd.make_dual(leaf, v)
+            (g,) = rg.autograd.grad(f(x), x, create_graph=create_graph)
+            primal, tangent = fwd.unpack_dual(g)
+            assert primal.requires_grad is tangent.requires_grad is create_graph
+        np.testing.assert_allclose(primal.detach().numpy(), wanted.numpy(), rtol=1e-12)
+        np.testing.assert_allclose(tangent.detach().numpy(), hvp.numpy(), rtol=1e-12)
+    with fwd.dual_level():
+        leaf = a.clone().requires_grad_()
+        f(fwd.make_dual(leaf, v)).backward()
+        primal, tangent = fwd.unpack_dual(leaf.grad)
+    np.testing.assert_allclose(primal.numpy(), wanted.numpy(), rtol=1e-12)
+    np.testing.assert_allclose(tangent.numpy(), hvp.numpy(), rtol=1e-12)
+
+
+def test_backward_inside_nested_dual_levels():
+    """Third derivatives: two tangents of a gradient."""
+
+    def f(x):
+        return x.exp() * x
+
+    x = rg.tensor(0.4, dtype=rg.float64, requires_grad=True)
+    one = rg.tensor(1.0, dtype=rg.float64)
+    with fwd.dual_level(), fwd.dual_level():
+        inner = fwd.make_dual(x, one, level=0)
+        y = f(fwd.make_dual(inner, one, level=1))
+        (g,) = rg.autograd.grad(y, x)
+        third = fwd.unpack_dual(fwd.unpack_dual(g, level=1).tangent, level=0).tangent
+    assert third.item() == pytest.approx(np.exp(0.4) * (0.4 + 3), rel=1e-12)

@@ -322,7 +322,9 @@ def test_writing_by_index(a, number, data):
     z.sum().backward()
     kept = np.ones(a.shape)
     kept[index] = 0
-    same(y.grad, kept)
+    # What was overwritten whole has no path left: PyTorch's gradient of zeros is None here.
+    same(rg.zeros(a.shape, dtype=rg.float64) if y.grad is None else y.grad, kept)
+    assert y.grad is not None or not kept.any()
     assert source.grad.sum().item() == pytest.approx(kept.size - kept.sum())
 
 

@@ -295,3 +295,30 @@ def test_a_graph_dies_in_another_thread():
     """).strip()
         == "2.0"
     )
+
+
+def test_hooks_that_know_their_tensor_are_collected():
+    """A hook may close over its tensor: the circle goes when nobody else holds the tensor."""
+    import gc
+    import weakref
+
+    import rustgrad as rg
+
+    def circle(register, leaf):
+        x = rg.ones(3, requires_grad=True)
+        y = x if leaf else x * 2
+        register(y, lambda *_: y)
+        return weakref.ref(y)
+
+    ways = {
+        "tensor": lambda y, f: y.register_hook(f),
+        "node": lambda y, f: (y * 1).grad_fn.next_functions[0][0].register_prehook(f),
+    }
+    for register in ways.values():
+        for leaf in (True, False):
+            seen = circle(register, leaf)
+            gc.collect()
+            assert seen() is None
+    seen = circle(lambda y, f: y.register_post_accumulate_grad_hook(f), True)
+    gc.collect()
+    assert seen() is None

@@ -21,7 +21,7 @@ use std::{
     fmt,
     ptr::NonNull,
     sync::{
-        atomic::{fence, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
         Mutex, PoisonError,
     },
 };
@@ -80,7 +80,7 @@ const fn header_layout(inline: usize) -> Layout {
 }
 fn inline_bytes(owner: &Owner, len: usize, dtype: DType) -> usize {
     if matches!(owner, Owner::Inline) {
-        len * dtype.size()
+        (len * dtype.size()).next_multiple_of(16)
     } else {
         0
     }
@@ -96,8 +96,9 @@ impl Clone for Array {
 impl Drop for Array {
     #[inline]
     fn drop(&mut self) {
-        if self.header().references.fetch_sub(1, Ordering::Release) == 1 {
-            fence(Ordering::Acquire);
+        // The only handle cannot be cloned by anyone else meanwhile: no need to count down.
+        let references = &self.header().references;
+        if references.load(Ordering::Acquire) == 1 || references.fetch_sub(1, Ordering::AcqRel) == 1 {
             let layout = header_layout(inline_bytes(&self.header().owner, self.len(), self.dtype()));
             // SAFETY: this was the last handle; the layout is the one `make` allocated.
             unsafe {
@@ -135,7 +136,8 @@ impl Array {
             let data = match owner {
                 Owner::Inline => {
                     let data = raw.add(layout.size() - inline);
-                    data.write_bytes(0, inline);
+                    // Whole words: their number is small, and a call would cost more than the loop.
+                    (0..inline / 16).for_each(|i| data.cast::<u128>().add(i).write(0));
                     data
                 }
                 _ => data,
@@ -158,7 +160,7 @@ impl Array {
         if !h.contiguous || h.len * h.dtype.size() > INLINE_BYTES {
             return None;
         }
-        let (shape, strides) = (Dims::from_slice(&h.shape), Strides::from_slice(&h.strides));
+        let (shape, strides) = (short(&h.shape), short(&h.strides));
         Some(Array::make(h.dtype, shape, strides, h.len, true, std::ptr::null_mut(), Owner::Inline))
     }
     /// A new contiguous array of zeros.
@@ -457,6 +459,14 @@ impl Array {
             }
         })
     }
+}
+/// A copy of sizes or strides; nearly always four at most, which need no loop.
+#[inline]
+fn short<T: Copy + Default>(from: &[T]) -> SmallVec<[T; 4]> {
+    if from.len() > 4 {
+        return SmallVec::from_slice(from);
+    }
+    SmallVec::from_buf_and_len(std::array::from_fn(|i| from.get(i).copied().unwrap_or_default()), from.len())
 }
 /// Lowest and highest element an array of at least one element touches, counted from its first.
 fn reach(shape: &[usize], strides: &[isize]) -> (isize, isize) {

@@ -14,7 +14,7 @@ use std::{
 type Slot = NonNull<Node>;
 /// Chunks are aligned to their size, so a slot finds its chunk by masking its address.
 const CHUNK_BYTES: usize = 1 << 18;
-const SLOT_BYTES: usize = size_of::<Node>().next_multiple_of(16);
+const SLOT_BYTES: usize = size_of::<Node>();
 const HEADER_BYTES: usize = size_of::<Chunk>().next_multiple_of(64);
 const SLOTS: usize = (CHUNK_BYTES - HEADER_BYTES) / SLOT_BYTES;
 /// Slots moved at once between a thread's stock and the chunks.
@@ -164,14 +164,14 @@ pub(super) fn place(node: Node) -> Slot {
     unsafe { slot.write(node) };
     slot
 }
-/// Take the node out of its slot and free the slot.
+/// Drop the node in this slot and free the slot.
 ///
 /// # Safety
 /// `slot` came from [`place`], and nobody uses it any more.
 #[inline]
-pub(super) unsafe fn remove(slot: Slot) -> Node {
+pub(super) unsafe fn remove(slot: Slot) {
     // SAFETY: the caller vouches that the slot holds a node that nobody else will touch.
-    let node = unsafe { slot.read() };
+    unsafe { std::ptr::drop_in_place(slot.as_ptr()) };
     let kept = STOCK.try_with(|stock| {
         let stock = &mut stock.borrow_mut().0;
         stock.push(slot);
@@ -182,5 +182,4 @@ pub(super) unsafe fn remove(slot: Slot) -> Node {
     if kept.is_err() {
         give_back(&mut vec![slot], 0);
     }
-    node
 }

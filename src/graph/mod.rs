@@ -1,5 +1,6 @@
 //! The recorded graph: nodes in an arena, and the sweep that reads it backwards.
 mod arena;
 mod node;
+pub mod pullback;
 pub mod sweep;
-pub use node::{last_seq, preserve, Edge, GradCell, Hook, NodeRef, SavedValue, When};
+pub use node::{last_seq, preserve, Edge, GradCell, Hook, Kept, NodeRef, Parents, SavedValue, When};

@@ -12,7 +12,7 @@ use std::{
     cell::{Cell, RefCell},
     ptr::NonNull,
     sync::{
-        atomic::{fence, AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicU32, Ordering},
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
     },
 };
@@ -24,34 +24,117 @@ pub struct Edge {
     pub slot: u32,
 }
 /// A value kept for the reverse rule, with the version its storage had.
-pub struct SavedValue {
-    value: Value,
-    version: u32,
+pub enum SavedValue {
+    Array {
+        version: u32,
+        array: Array,
+    },
+    /// What a transformation follows is rare: boxed, it does not make plain values larger.
+    Traced {
+        version: u32,
+        value: Box<Value>,
+    },
 }
 impl SavedValue {
     pub fn new(value: Value) -> SavedValue {
         let version = value.version();
-        SavedValue { value, version }
+        match value {
+            Value::Array(array) => SavedValue::Array { version, array },
+            value => SavedValue::Traced { version, value: Box::new(value) },
+        }
+    }
+    fn get(&self) -> Value {
+        match self {
+            SavedValue::Array { array, .. } => Value::Array(array.clone()),
+            SavedValue::Traced { value, .. } => (**value).clone(),
+        }
+    }
+    fn take(self) -> Value {
+        match self {
+            SavedValue::Array { array, .. } => Value::Array(array),
+            SavedValue::Traced { value, .. } => *value,
+        }
+    }
+    fn storage(&self) -> &Array {
+        match self {
+            SavedValue::Array { array, .. } => array,
+            SavedValue::Traced { value, .. } => value.storage(),
+        }
+    }
+    /// The version that was saved, if the storage is at another one now.
+    fn outdated(&self) -> Option<u32> {
+        let (SavedValue::Array { version, .. } | SavedValue::Traced { version, .. }) = self;
+        (self.storage().version() != *version).then_some(*version)
     }
 }
-type Kept = SmallVec<[SavedValue; 2]>;
+/// What a node keeps: seldom more than two values.
+pub type Kept = SmallVec<[SavedValue; 2]>;
+/// Where the cotangents of an op's inputs go.
+pub type Parents = SmallVec<[Option<Edge>; 2]>;
 
-/// A recorded op. Lives in an arena slot; shared by reference count.
+/// A recorded op. Lives in an arena slot; shared by reference count. Its size is what recording costs in memory.
 pub struct Node {
     references: AtomicU32,
-    /// Kept values were taken by a sweep without `retain_graph`.
-    released: AtomicBool,
+    /// Number of inputs, where `parents` holds them.
+    arity: u8,
+    slots: [u8; 2],
     /// Recording order: larger than that of all parents.
     pub seq: u64,
     pub op: Prim,
-    pub parents: SmallVec<[Option<Edge>; 2]>,
-    kept: Mutex<Option<Kept>>,
-    avals: Option<Box<[Aval]>>,
+    /// The first two parents, with `slots`, unless `extra` holds all of them.
+    parents: [Option<NodeRef>; 2],
+    kept: Mutex<Store>,
     extra: OnceLock<Box<Extra>>,
 }
-/// What few nodes have: hooks and the cell of a leaf.
+const _: () = assert!(std::mem::size_of::<Node>() <= 120, "a recorded op is promised to take at most 128 bytes");
+
+/// Kept values, until a sweep without `retain_graph` takes them.
+enum Store {
+    Two(Option<SavedValue>, Option<SavedValue>),
+    Many(Box<[SavedValue]>),
+    Released,
+}
+impl Store {
+    fn new(mut kept: Kept) -> Store {
+        if kept.len() > 2 {
+            return Store::Many(kept.into_boxed_slice());
+        }
+        let second = if kept.len() == 2 { kept.pop() } else { None };
+        Store::Two(kept.pop(), second)
+    }
+    fn each_mut(&mut self) -> impl Iterator<Item = &mut SavedValue> {
+        let (two, many): (_, &mut [SavedValue]) = match self {
+            Store::Two(a, b) => ([a.as_mut(), b.as_mut()], &mut []),
+            Store::Many(values) => ([None, None], values),
+            Store::Released => ([None, None], &mut []),
+        };
+        two.into_iter().flatten().chain(many)
+    }
+    fn holds_only_arrays(&mut self) -> bool {
+        self.each_mut().all(|saved| matches!(saved, SavedValue::Array { .. }))
+    }
+    fn copies(&mut self) -> SmallVec<[Value; 2]> {
+        self.each_mut().map(|saved| saved.get()).collect()
+    }
+    /// The values themselves; what saved nothing can be gone through again, as in PyTorch.
+    fn release(&mut self) -> SmallVec<[Value; 2]> {
+        if matches!(self, Store::Two(None, None)) {
+            return SmallVec::new();
+        }
+        match std::mem::replace(self, Store::Released) {
+            Store::Two(a, b) => [a, b].into_iter().flatten().map(SavedValue::take).collect(),
+            Store::Many(values) => values.into_vec().into_iter().map(SavedValue::take).collect(),
+            Store::Released => SmallVec::new(),
+        }
+    }
+}
+/// What few nodes have.
 #[derive(Default)]
-pub struct Extra {
+struct Extra {
+    /// All parents, where there are more than two (or an output number too large for a slot).
+    parents: Option<Box<[Option<Edge>]>>,
+    /// Shapes and dtypes of the inputs, for rules that ask for them.
+    avals: Option<Box<[Aval]>>,
     hooks: Mutex<Vec<(u64, When, Arc<dyn Hook>)>>,
     /// The gradient cell of a leaf, or of a tensor that asked to retain its gradient.
     cells: Mutex<SmallVec<[(u32, Arc<GradCell>); 1]>>,
@@ -69,6 +152,8 @@ pub enum When {
 /// A callback of the sweep. It may replace what it is shown.
 pub trait Hook: Send + Sync {
     fn call(&self, shown: &[Option<Value>], also: &[Option<Value>]) -> Result<Option<Vec<Option<Value>>>>;
+    /// What a garbage collector may want to look at.
+    fn callee(&self) -> &dyn Any;
 }
 /// Where the gradient of a leaf (or of a tensor that retains it) is kept.
 #[derive(Default)]
@@ -112,22 +197,59 @@ thread_local! {
 }
 /// The next recording number: after all parents, and after this thread's last (a Lamport clock), so that recording
 /// order is a topological order even across threads.
-fn next_seq(parents: &[Option<Edge>]) -> u64 {
-    let seq = 1 + parents.iter().flatten().fold(LAST.with(Cell::get), |seq, p| seq.max(p.node.seq));
-    LAST.with(|last| last.set(seq));
-    seq
+#[inline]
+fn next_seq<'a>(parents: impl Iterator<Item = &'a Edge>) -> u64 {
+    LAST.with(|last| {
+        let seq = 1 + parents.fold(last.get(), |seq, p| seq.max(p.node.seq));
+        last.set(seq);
+        seq
+    })
 }
 
+impl Node {
+    /// Where the cotangent of each input goes.
+    pub fn parents(&self) -> impl Iterator<Item = Option<(&NodeRef, u32)>> {
+        let first = self.parents[..self.arity.into()].iter().zip(self.slots);
+        let all = self.extra.get().and_then(|e| e.parents.as_deref()).unwrap_or_default();
+        let all = all.iter().map(|p| p.as_ref().map(|e| (&e.node, e.slot)));
+        first.map(|(p, slot)| p.as_ref().map(|p| (p, slot.into()))).chain(all)
+    }
+    /// Inputs whose gradient is wanted.
+    fn needs(&self) -> Which {
+        self.parents().enumerate().fold(Which::NONE, |w, (i, p)| if p.is_some() { w.with(i) } else { w })
+    }
+}
 impl NodeRef {
-    pub fn new(op: Prim, parents: SmallVec<[Option<Edge>; 2]>, kept: Kept, avals: Option<Box<[Aval]>>) -> NodeRef {
+    pub fn new(op: Prim, mut parents: Parents, kept: Kept, avals: Option<Box<[Aval]>>) -> NodeRef {
+        let seq = next_seq(parents.iter().flatten());
+        let (mut slots, mut first, extra) = ([0; 2], [None, None], OnceLock::new());
+        let fits = parents.len() <= 2 && parents.iter().flatten().all(|p| p.slot <= u8::MAX.into());
+        if !fits || avals.is_some() {
+            let parents = (!fits).then(|| std::mem::take(&mut parents).into_boxed_slice());
+            let _ = extra.set(Box::new(Extra { parents, avals, ..Extra::default() }));
+        }
+        let arity = parents.len() as u8;
+        for (i, edge) in parents.into_iter().enumerate() {
+            if let Some(Edge { node, slot }) = edge {
+                (first[i], slots[i]) = (Some(node), slot as u8);
+            }
+        }
+        let (references, kept) = (AtomicU32::new(1), Mutex::new(Store::new(kept)));
+        NodeRef(arena::place(Node { references, arity, slots, seq, op, parents: first, kept, extra }))
+    }
+    /// The short way for ops with one or two inputs that ask for no shapes.
+    #[inline]
+    pub fn short(op: Prim, arity: u8, edges: [Option<&Edge>; 2], kept: [Option<SavedValue>; 2]) -> NodeRef {
+        let seq = next_seq(edges.iter().flatten().copied());
+        let [first, second] = kept;
         NodeRef(arena::place(Node {
             references: AtomicU32::new(1),
-            released: AtomicBool::new(false),
-            seq: next_seq(&parents),
+            arity,
+            slots: edges.map(|e| e.map_or(0, |e| e.slot as u8)),
+            seq,
             op,
-            parents,
-            kept: Mutex::new(Some(kept)),
-            avals,
+            parents: edges.map(|e| e.map(|e| e.node.clone())),
+            kept: Mutex::new(Store::Two(first, second)),
             extra: OnceLock::new(),
         }))
     }
@@ -164,6 +286,26 @@ impl NodeRef {
             lock(&extra.hooks).retain(|(i, ..)| *i != id);
         }
     }
+    /// Hooks that live and die with this handle: none if the node (or its gradient cell) has other owners.
+    pub fn own_hooks(&self) -> Vec<Arc<dyn Hook>> {
+        let Some(extra) = self.extra.get().filter(|_| self.references.load(Ordering::Acquire) == 1) else {
+            return Vec::new();
+        };
+        let mut found: Vec<_> = lock(&extra.hooks).iter().map(|(.., hook)| hook.clone()).collect();
+        for (_, cell) in lock(&extra.cells).iter().filter(|(_, cell)| Arc::strong_count(cell) <= 2) {
+            found.extend(lock(&cell.post_hooks).iter().map(|(_, hook)| hook.clone()));
+        }
+        found
+    }
+    /// Drop all hooks of the node and of its gradient cells.
+    pub fn clear_hooks(&self) {
+        let Some(extra) = self.extra.get() else { return };
+        // Taken out under the lock, dropped after it: their destructors may come back here.
+        let mut dropped: Vec<_> = std::mem::take(&mut *lock(&extra.hooks)).into_iter().map(|(.., hook)| hook).collect();
+        for (_, cell) in self.cells() {
+            dropped.extend(std::mem::take(&mut *lock(&cell.post_hooks)).into_iter().map(|(_, hook)| hook));
+        }
+    }
     pub fn has_extra(&self) -> bool {
         self.extra.get().is_some()
     }
@@ -173,53 +315,30 @@ impl NodeRef {
     /// What the reverse rule reads. With `rewrap`, kept values carry their history again, so that the rule itself is
     /// recorded. With `release`, they are given up.
     pub fn saved(&self, release: bool, rewrap: Option<&dyn Fn(Value, Edge) -> Value>) -> Result<Saved> {
-        if self.released.load(Ordering::Acquire) {
-            return Err(Error::graph(
-                "backward",
-                format!(
-                    "cannot go through `{}` a second time (the values it saved were freed by the first backward); \
-                     use retain_graph=True in the first call",
-                    self.op.name()
-                ),
-            ));
-        }
-        let needs =
-            self.parents.iter().enumerate().fold(Which::NONE, |w, (i, p)| if p.is_some() { w.with(i) } else { w });
-        let mut kept = lock(&self.kept);
-        // What saved nothing can be gone through again, as in PyTorch.
-        if release && kept.as_ref().is_some_and(|k| !k.is_empty()) {
-            self.released.store(true, Ordering::Release);
-        }
-        let Some(values) = kept.as_ref() else { return Ok(Saved::default()) };
-        for saved in values {
-            if saved.value.version() != saved.version {
-                return Err(Error::graph(
-                    "backward",
-                    format!(
-                        "a value that `{}` saved for its derivative, of shape {}, was changed in place afterwards by {} (it is at version {}, \
-                         saved at {}); use the out-of-place form there, or clone() before it",
-                        self.op.name(),
-                        crate::shape::show(saved.value.shape()),
-                        saved.value.last_writer(),
-                        saved.value.version(),
-                        saved.version
-                    ),
-                ));
+        let needs = self.needs();
+        let owned = {
+            let mut kept = lock(&self.kept);
+            if matches!(*kept, Store::Released) {
+                return Err(self.gone());
             }
-        }
+            if let Some((saved, version)) = kept.each_mut().find_map(|s| s.outdated().map(|version| (s, version))) {
+                return Err(self.changed(saved, version));
+            }
+            match release {
+                true => kept.release(),
+                false => kept.copies(),
+            }
+        };
+        let mut owned = owned.into_iter();
         let saves = self.op.saves(needs);
         let (mut inputs, mut outputs) = (SmallVec::new(), SmallVec::new());
-        let owned: Kept = if release {
-            kept.as_mut().map(std::mem::take).unwrap_or_default()
-        } else {
-            values.iter().map(|s| SavedValue { value: s.value.clone(), version: s.version }).collect()
-        };
-        let mut owned = owned.into_iter().map(|s| s.value);
         if saves.inputs != Which::NONE {
-            for (i, parent) in self.parents.iter().enumerate() {
+            for (i, parent) in self.parents().enumerate() {
                 inputs.push(match (saves.inputs.has(i), parent, rewrap) {
                     (false, ..) => None,
-                    (true, Some(edge), Some(wrap)) => owned.next().map(|v| wrap(v, edge.clone())),
+                    (true, Some((node, slot)), Some(wrap)) => {
+                        owned.next().map(|v| wrap(v, Edge { node: node.clone(), slot }))
+                    }
                     (true, ..) => owned.next(),
                 });
             }
@@ -234,7 +353,32 @@ impl NodeRef {
                 }));
             }
         }
-        Ok(Saved::new(inputs, outputs, self.avals.clone(), needs))
+        let avals = self.extra.get().and_then(|e| e.avals.clone());
+        Ok(Saved::new(inputs, outputs, avals, needs))
+    }
+    #[cold]
+    fn gone(&self) -> Error {
+        Error::graph(
+            "backward",
+            format!(
+                "cannot go through `{}` a second time (the values it saved were freed by the first backward); \
+                 use retain_graph=True in the first call",
+                self.op.name()
+            ),
+        )
+    }
+    #[cold]
+    fn changed(&self, saved: &SavedValue, version: u32) -> Error {
+        let (shape, now) = (crate::shape::show(saved.get().shape()), saved.storage().version());
+        Error::graph(
+            "backward",
+            format!(
+                "a value that `{}` saved for its derivative, of shape {shape}, was changed in place afterwards by {} \
+                 (it is at version {now}, saved at {version}); use the out-of-place form there, or clone() before it",
+                self.op.name(),
+                saved.storage().last_writer()
+            ),
+        )
     }
 }
 /// Recording number of the last node this thread made.
@@ -249,16 +393,14 @@ pub fn preserve(edge: &Edge, since: u64, storage: &Array) -> Result<()> {
         if node.seq <= since {
             continue;
         }
-        if let Some(kept) = lock(&node.kept).as_mut() {
-            for saved in kept.iter_mut() {
-                let copy = match saved.value.plain() {
-                    Some(array) if array.shares_storage(storage) => array.copied("clone")?,
-                    _ => continue,
-                };
-                *saved = SavedValue::new(Value::Array(copy));
+        for saved in lock(&node.kept).each_mut() {
+            if let SavedValue::Array { array, .. } = saved {
+                if array.shares_storage(storage) {
+                    *saved = SavedValue::new(Value::Array(array.copied("clone")?));
+                }
             }
         }
-        stack.extend(node.parents.iter().flatten().map(|p| p.node.clone()));
+        stack.extend(node.parents().flatten().map(|(p, _)| p.clone()));
     }
     Ok(())
 }
@@ -280,8 +422,8 @@ impl Clone for NodeRef {
 impl Drop for NodeRef {
     #[inline]
     fn drop(&mut self) {
-        if self.references.fetch_sub(1, Ordering::Release) == 1 {
-            fence(Ordering::Acquire);
+        // The only handle cannot be cloned by anyone else meanwhile: no need to count down.
+        if self.references.load(Ordering::Acquire) == 1 || self.references.fetch_sub(1, Ordering::AcqRel) == 1 {
             bury(self.0);
         }
     }
@@ -289,6 +431,30 @@ impl Drop for NodeRef {
 /// Free a node whose last handle is gone. Its parents may die with it: they queue up instead of recursing, so a chain
 /// of any length is dropped in constant stack.
 fn bury(first: NonNull<Node>) {
+    let mut dead: SmallVec<[NonNull<Node>; 8]> = SmallVec::new();
+    dead.push(first);
+    while let Some(mut slot) = dead.pop() {
+        // SAFETY: the count of this node reached zero: nobody else can reach it.
+        let node = unsafe { slot.as_mut() };
+        let parents = std::mem::take(&mut node.parents);
+        let plain = node.extra.get().is_none() && node.kept.get_mut().is_ok_and(|kept| kept.holds_only_arrays());
+        if plain {
+            // SAFETY: as above.
+            unsafe { arena::remove(slot) };
+        } else {
+            bury_with_values(slot);
+        }
+        for parent in parents.into_iter().flatten().map(std::mem::ManuallyDrop::new) {
+            let references = &parent.references;
+            if references.load(Ordering::Acquire) == 1 || references.fetch_sub(1, Ordering::AcqRel) == 1 {
+                dead.push(parent.0);
+            }
+        }
+    }
+}
+/// Free a node that holds values with a history of their own, whose nodes die with it: those queue up as well.
+#[cold]
+fn bury_with_values(first: NonNull<Node>) {
     let queued = DOOMED.try_with(|doomed| {
         let mut doomed = doomed.borrow_mut();
         match doomed.as_mut() {
@@ -308,14 +474,14 @@ fn bury(first: NonNull<Node>) {
         Err(_) => {
             // The thread is ending and its queue is gone; nothing records here any more.
             // SAFETY: the count reached zero.
-            drop(unsafe { arena::remove(first) });
+            unsafe { arena::remove(first) };
             return;
         }
     }
     let mut next = Some(first);
     while let Some(slot) = next {
         // SAFETY: the count of this node, and of every queued one, reached zero.
-        drop(unsafe { arena::remove(slot) });
+        unsafe { arena::remove(slot) };
         next = DOOMED.with(|doomed| doomed.borrow_mut().as_mut().and_then(Vec::pop));
     }
     DOOMED.with(|doomed| *doomed.borrow_mut() = None);

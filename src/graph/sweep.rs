@@ -3,11 +3,12 @@ use super::node::{lock, Edge, GradCell, NodeRef, When};
 use crate::{
     array::{self, Array},
     error::{Error, Result},
-    op::Slopes,
+    op::{Share, Slopes},
     ops::{arith::Add, binary::Binary, leaf::Leaf},
     shape::show,
     trace::{LevelRef, Value},
 };
+use smallvec::SmallVec;
 use std::{
     collections::{BinaryHeap, HashMap, HashSet},
     hash::{BuildHasherDefault, Hasher},
@@ -72,7 +73,7 @@ struct Pending {
     keys: HashMap<usize, NodeRef, BuildHasherDefault<AddressHasher>>,
 }
 impl Pending {
-    fn push(&mut self, edge: Edge, g: Value) -> Result<()> {
+    fn push(&mut self, edge: Edge, g: Share) -> Result<()> {
         if self.waiting.is_empty() {
             match &mut self.single {
                 None => {
@@ -97,6 +98,13 @@ impl Pending {
         self.insert(edge.node, slots);
         Ok(())
     }
+    fn has_sum(&self, edge: &Edge) -> bool {
+        let waiting = match &self.single {
+            Some((node, slots)) if *node == edge.node => Some(slots),
+            _ => self.waiting.get(&edge.node),
+        };
+        waiting.and_then(|slots| slots.get(edge.slot as usize)).is_some_and(Option::is_some)
+    }
     fn insert(&mut self, node: NodeRef, slots: Slopes) {
         self.order.push((node.seq, node.id()));
         self.keys.insert(node.id(), node.clone());
@@ -111,20 +119,30 @@ impl Pending {
         self.waiting.remove_entry(&node)
     }
 }
-fn put(slots: &mut Slopes, slot: u32, g: Value) -> Result<()> {
+fn put(slots: &mut Slopes, slot: u32, g: Share) -> Result<()> {
     let slot = slot as usize;
     if slots.is_empty() && slot == 0 {
-        slots.push(Some(g));
+        slots.push(Some(computed(g)?));
         return Ok(());
     }
     if slots.len() <= slot {
         slots.resize(slot + 1, None);
     }
     slots[slot] = match slots[slot].take() {
-        None => Some(g),
-        Some(sum) => Some(sum_of(sum, g)?),
+        None => Some(computed(g)?),
+        Some(Value::Array(mut sum)) => match g {
+            Share::Pending(g) if g.add_to(&mut sum)? => Some(Value::Array(sum)),
+            g => Some(sum_of(Value::Array(sum), computed(g)?)?),
+        },
+        Some(sum) => Some(sum_of(sum, computed(g)?)?),
     };
     Ok(())
+}
+fn computed(g: Share) -> Result<Value> {
+    match g {
+        Share::Value(g) => Ok(g),
+        Share::Pending(g) => g.value().map(Value::Array),
+    }
 }
 /// `a + b`, into the buffer of either if nobody else holds it.
 fn sum_of(a: Value, b: Value) -> Result<Value> {
@@ -149,7 +167,7 @@ pub fn sweep(roots: Vec<(Edge, Value)>, options: &Options) -> Result<Vec<Option<
     let mut pending = Pending::default();
     for (edge, g) in roots {
         if needed.as_ref().is_none_or(|n| n.contains(&edge.node)) {
-            pending.push(edge, g)?;
+            pending.push(edge, Share::Value(g))?;
         }
     }
     let wrap = |v: Value, edge: Edge| v.taped(options.level, edge);
@@ -200,9 +218,26 @@ pub fn sweep(roots: Vec<(Edge, Value)>, options: &Options) -> Result<Vec<Option<
             continue;
         }
         let saved = node.saved(!options.retain_graph, rewrap)?;
-        let outputs = node.op.vjp(&saved, &gs)?;
+        if rewrap.is_none() && hooks.is_empty() {
+            if let Some(shares) = node.op.shares(&saved, &gs) {
+                // From here on the products alone hold the cotangent: the last may be computed in its place.
+                drop((saved, gs));
+                let to = |(parent, g): (Option<(&NodeRef, u32)>, Option<Share>)| {
+                    let (node, slot) = parent.filter(|(p, _)| needed.as_ref().is_none_or(|n| n.contains(p)))?;
+                    Some((Edge { node: node.clone(), slot }, g?))
+                };
+                let shares: SmallVec<[_; 2]> = node.parents().zip(shares?).filter_map(to).collect();
+                // Those that are added to a sum go first: they need no memory.
+                let (sums, others): (SmallVec<[_; 2]>, SmallVec<[_; 2]>) =
+                    shares.into_iter().partition(|(edge, _)| pending.has_sum(edge));
+                for (edge, g) in sums.into_iter().chain(others) {
+                    pending.push(edge, g)?;
+                }
+                continue;
+            }
+        }
+        let mut outputs = node.op.vjp(&saved, &gs)?;
         drop(saved);
-        let mut outputs = outputs;
         for (when, hook) in &hooks {
             if *when == When::After {
                 if let Some(new) = hook.call(&outputs, &gs)? {
@@ -210,10 +245,10 @@ pub fn sweep(roots: Vec<(Edge, Value)>, options: &Options) -> Result<Vec<Option<
                 }
             }
         }
-        for (parent, g) in node.parents.iter().zip(outputs) {
-            let (Some(edge), Some(g)) = (parent, g) else { continue };
-            if needed.as_ref().is_none_or(|n| n.contains(&edge.node)) {
-                pending.push(edge.clone(), g)?;
+        for (parent, g) in node.parents().zip(outputs) {
+            let (Some((parent, slot)), Some(g)) = (parent, g) else { continue };
+            if needed.as_ref().is_none_or(|n| n.contains(parent)) {
+                pending.push(Edge { node: parent.clone(), slot }, Share::Value(g))?;
             }
         }
     }
@@ -234,14 +269,14 @@ fn leading_to(
         if node.seq < oldest || !seen.insert(node.clone()) {
             continue;
         }
-        stack.extend(node.parents.iter().flatten().map(|e| e.node.clone()));
+        stack.extend(node.parents().flatten().map(|(parent, _)| parent.clone()));
         reached.push(node);
     }
     reached.sort_unstable_by_key(|n| n.seq);
     let mut needed: HashSet<NodeRef, BuildHasherDefault<AddressHasher>> = HashSet::default();
     for node in reached {
         let target = edges.iter().any(|e| e.node == node);
-        if target || node.parents.iter().flatten().any(|e| needed.contains(&e.node)) {
+        if target || node.parents().flatten().any(|(parent, _)| needed.contains(parent)) {
             needed.insert(node);
         }
     }

@@ -3,8 +3,9 @@
 //! A loop is plain scalar code behind `#[inline(always)]`; the compiler vectorises each copy for its target.
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// A loop to run under the best instruction set. Mark `run`, and all it calls, `#[inline(always)]`:
-/// what is not inlined loses the target features.
+/// A loop to run under the best instruction set. Mark `run`, and all it calls, `#[inline(always)]`: what is not
+/// inlined loses the target features. For the same reason write `for` loops, not closures: a large closure may stay a
+/// function of its own, compiled for the oldest CPU, and be fifty times slower.
 pub trait Kernel {
     type Out;
     fn run(self) -> Self::Out;

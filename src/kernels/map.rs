@@ -37,9 +37,6 @@ impl<'a, T: Element> Source<'a, T> {
 
 /// Elements per block when an operand has to be gathered first: the buffers stay in L1.
 const BLOCK: usize = 1024;
-/// Elements per task: large enough to amortise a hand-over, small enough to share out evenly.
-const PIECE: usize = 1 << 15;
-
 /// Run `f` over blocks of the operands and results. `f` gets slices of equal length; `cost` is the rough number of
 /// elementary operations per element.
 #[inline]
@@ -50,21 +47,19 @@ pub fn zip<T: Element, U: Element, const K: usize, const M: usize>(
     f: &(dyn Fn([&[T]; K], [&mut [U]; M]) + Sync),
 ) {
     let len = outs[0].len();
-    if len <= PIECE || len * cost < pool::THRESHOLD || pool::num_threads() == 1 {
+    if len * cost < pool::THRESHOLD || pool::num_threads() == 1 {
         return run(&sources, 0, outs, f);
     }
+    let size = (pool::piece(len * cost.min(8)) / cost.min(8)).next_multiple_of(1 << 10);
+    let mut cut = outs.each_mut().map(|out| out.chunks_mut(size));
     // Each task takes its piece of every result out of a slot, so no two can hold the same elements.
-    let mut cut: Vec<Vec<&mut [U]>> = (0..len.div_ceil(PIECE)).map(|_| Vec::with_capacity(M)).collect();
-    for out in outs.iter_mut() {
-        for (slot, piece) in cut.iter_mut().zip(out.chunks_mut(PIECE)) {
-            slot.push(piece);
-        }
-    }
-    let slots: Vec<Mutex<Vec<&mut [U]>>> = cut.into_iter().map(Mutex::new).collect();
+    let slots: Vec<Mutex<Option<[&mut [U]; M]>>> = (0..len.div_ceil(size))
+        .map(|_| Mutex::new(Some(cut.each_mut().map(|pieces| pieces.next().unwrap_or_default()))))
+        .collect();
     pool::parallel(slots.len(), len * cost, &|i| {
-        let taken = std::mem::take(&mut *slots[i].lock().unwrap_or_else(PoisonError::into_inner));
-        if let Ok(outs) = <[&mut [U]; M]>::try_from(taken) {
-            run(&sources, i * PIECE, outs, f);
+        let taken = slots[i].lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(outs) = taken {
+            run(&sources, i * size, outs, f);
         }
     });
 }
@@ -139,14 +134,17 @@ impl<T: Element + std::ops::Add<Output = T>> Kernel for AddInto<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run(self) {
-        self.0.iter_mut().zip(self.1).for_each(|(a, &b)| *a = *a + b);
+        for (a, &b) in self.0.iter_mut().zip(self.1) {
+            *a = *a + b;
+        }
     }
 }
 /// `target += source`, the accumulation of gradients.
 pub fn add_into<T: Element + std::ops::Add<Output = T>>(target: &mut [T], source: Strided<T>) {
     let (len, source) = (target.len(), Source::of(source));
-    pool::parallel_chunks(target, PIECE, len, &|i, piece| {
-        let start = i * PIECE;
+    let size = pool::piece(len);
+    pool::parallel_chunks(target, size, len, &|i, piece| {
+        let start = i * size;
         if let Source::Slice(s) = source {
             return dispatch(AddInto(piece, &s[start..start + piece.len()]));
         }

@@ -1,6 +1,7 @@
 //! Loops over numbers: chunked, vectorised, parallel. They know nothing of derivatives.
 pub mod cast;
 pub mod extreme;
+pub mod gate;
 pub mod gather;
 pub mod isa;
 pub mod lines;

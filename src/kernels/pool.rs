@@ -1,34 +1,34 @@
 //! Threads: the caller works, helpers that are awake join in, nobody waits for one that has not started.
 //!
 //! Tasks are numbered; whoever is free takes the next number. A helper that wakes late finds the gate closed and goes
-//! back to sleep, so a slow wake-up never delays a result.
+//! back to sleep, so a slow wake-up never delays a result. After its work a helper looks out for more for a short
+//! while before it sleeps: operations come in rows, and waking a thread takes longer than many of them.
+use super::gate::Gate;
 use std::{
     any::Any,
     cell::Cell,
+    hint::spin_loop,
     panic::{catch_unwind, resume_unwind, AssertUnwindSafe},
     sync::{
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
     },
+    time::{Duration, Instant},
 };
 
 /// Work, in elementary operations, from which other threads are called at all.
 pub const THRESHOLD: usize = 1 << 16;
+/// How long a helper looks out for the next job before it sleeps.
+const LOOKOUT: Duration = Duration::from_micros(200);
 
 /// A set of tasks that helpers may join while the gate is open.
 struct Job {
-    /// The closure, with its lifetime erased. Touched only between `enter` and `leave`.
+    /// The closure, with its lifetime erased. Touched only by its owner and inside of the gate.
     run: *const (dyn Fn(usize) + Sync),
     tasks: usize,
     next: AtomicUsize,
-    gate: Mutex<Gate>,
-    left: Condvar,
-}
-#[derive(Default)]
-struct Gate {
-    closed: bool,
-    inside: usize,
-    panic: Option<Box<dyn Any + Send>>,
+    gate: Gate,
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 // SAFETY: `run` points to a `Sync` closure, and the gate keeps every use of it within the caller's frame.
 unsafe impl Send for Job {}
@@ -39,60 +39,39 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 impl Job {
-    /// Join, unless the caller has finished already.
-    fn enter(&self) -> bool {
-        let mut gate = lock(&self.gate);
-        if gate.closed {
-            return false;
-        }
-        gate.inside += 1;
-        true
-    }
-    fn leave(&self, panic: Option<Box<dyn Any + Send>>) {
-        let mut gate = lock(&self.gate);
-        gate.inside -= 1;
-        if gate.panic.is_none() {
-            gate.panic = panic;
-        }
-        if gate.inside == 0 {
-            self.left.notify_all();
-        }
-    }
-    /// Take tasks until none is left.
+    /// Take tasks until none is left. A panic is kept for the caller, and no further task is begun.
     fn work(&self) {
-        // SAFETY: called by the owner of the closure, or between `enter` and `leave`, which the owner waits for.
+        // SAFETY: called by the owner of the closure, or inside of the gate, which the owner waits for.
         let run = unsafe { &*self.run };
-        loop {
+        let outcome = catch_unwind(AssertUnwindSafe(|| loop {
             let i = self.next.fetch_add(1, Ordering::Relaxed);
             if i >= self.tasks {
                 return;
             }
             run(i);
+        }));
+        if let Err(panic) = outcome {
+            self.next.store(self.tasks, Ordering::Relaxed);
+            lock(&self.panic).get_or_insert(panic);
         }
-    }
-    /// No helper may join any more; wait for those inside.
-    fn close(&self) -> Option<Box<dyn Any + Send>> {
-        let mut gate = lock(&self.gate);
-        gate.closed = true;
-        while gate.inside > 0 {
-            gate = self.left.wait(gate).unwrap_or_else(PoisonError::into_inner);
-        }
-        gate.panic.take()
     }
 }
 
-/// Sleeping helpers and the job that is offered to them.
+/// The job that is offered to the helpers.
 #[derive(Default)]
 struct Offer {
     job: Option<Arc<Job>>,
     /// Helpers that may still take it up.
     places: usize,
     helpers: usize,
+    asleep: usize,
     /// The process the helpers belong to: a fork has none of them.
     process: u32,
 }
-static OFFER: Mutex<Offer> = Mutex::new(Offer { job: None, places: 0, helpers: 0, process: 0 });
+static OFFER: Mutex<Offer> = Mutex::new(Offer { job: None, places: 0, helpers: 0, asleep: 0, process: 0 });
 static WAKE: Condvar = Condvar::new();
+/// Counts offers, so that helpers on the lookout need no lock.
+static OFFERS: AtomicU64 = AtomicU64::new(0);
 static THREADS: AtomicUsize = AtomicUsize::new(0);
 thread_local! { static WORKING: Cell<bool> = const { Cell::new(false) } }
 
@@ -113,24 +92,50 @@ pub fn set_num_threads(n: usize) {
     THREADS.store(n.max(1), Ordering::Relaxed);
 }
 
+impl Offer {
+    fn take(&mut self) -> Option<Arc<Job>> {
+        let job = self.job.as_ref().filter(|_| self.places > 0)?.clone();
+        self.places -= 1;
+        Some(job)
+    }
+}
+/// Wait for a job: first awake, then asleep.
+fn next_job(seen: &mut u64) -> Arc<Job> {
+    let start = Instant::now();
+    loop {
+        for _ in 0..64 {
+            let offers = OFFERS.load(Ordering::Acquire);
+            if offers != *seen {
+                *seen = offers;
+                if let Some(job) = lock(&OFFER).take() {
+                    return job;
+                }
+            }
+            spin_loop();
+        }
+        if start.elapsed() > LOOKOUT {
+            break;
+        }
+    }
+    let mut offer = lock(&OFFER);
+    loop {
+        if let Some(job) = offer.take() {
+            *seen = OFFERS.load(Ordering::Relaxed);
+            return job;
+        }
+        offer.asleep += 1;
+        offer = WAKE.wait(offer).unwrap_or_else(PoisonError::into_inner);
+        offer.asleep -= 1;
+    }
+}
 fn helper() {
     WORKING.with(|w| w.set(true));
+    let mut seen = 0;
     loop {
-        let job = {
-            let mut offer = lock(&OFFER);
-            loop {
-                if offer.places > 0 {
-                    if let Some(job) = offer.job.clone() {
-                        offer.places -= 1;
-                        break job;
-                    }
-                }
-                offer = WAKE.wait(offer).unwrap_or_else(PoisonError::into_inner);
-            }
-        };
-        if job.enter() {
-            let panic = catch_unwind(AssertUnwindSafe(|| job.work())).err();
-            job.leave(panic);
+        let job = next_job(&mut seen);
+        if job.gate.enter() {
+            job.work();
+            job.gate.leave();
         }
     }
 }
@@ -150,12 +155,10 @@ fn call_helpers(job: &Arc<Job>, wanted: usize) {
     }
     offer.job = Some(job.clone());
     offer.places = wanted;
+    OFFERS.fetch_add(1, Ordering::Release);
+    let asleep = offer.asleep.min(wanted);
     drop(offer);
-    if wanted == 1 {
-        WAKE.notify_one();
-    } else {
-        WAKE.notify_all();
-    }
+    (0..asleep).for_each(|_| WAKE.notify_one());
 }
 /// Run `f(0)` … `f(tasks - 1)`, on several threads if `work` elementary operations are worth it. A panic in a task
 /// is passed on when all others have stopped.
@@ -169,15 +172,12 @@ pub fn parallel(tasks: usize, work: usize, f: &(dyn Fn(usize) + Sync)) {
     let run = unsafe {
         std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), *const (dyn Fn(usize) + Sync + 'static)>(f)
     };
-    let job = Arc::new(Job { run, tasks, next: AtomicUsize::new(0), gate: Mutex::default(), left: Condvar::new() });
+    let job = Arc::new(Job { run, tasks, next: AtomicUsize::new(0), gate: Gate::new(), panic: Mutex::default() });
     call_helpers(&job, useful - 1);
     WORKING.with(|w| w.set(true));
-    let own = catch_unwind(AssertUnwindSafe(|| job.work())).err();
+    job.work();
     WORKING.with(|w| w.set(false));
-    if own.is_some() {
-        job.next.store(tasks, Ordering::Relaxed);
-    }
-    let theirs = job.close();
+    job.gate.close();
     {
         let mut offer = lock(&OFFER);
         if offer.job.as_ref().is_some_and(|j| Arc::ptr_eq(j, &job)) {
@@ -185,9 +185,15 @@ pub fn parallel(tasks: usize, work: usize, f: &(dyn Fn(usize) + Sync)) {
             offer.places = 0;
         }
     }
-    if let Some(panic) = own.or(theirs) {
+    let panic = lock(&job.panic).take();
+    if let Some(panic) = panic {
         resume_unwind(panic);
     }
+}
+/// Elements for one task when `len` elements are shared out: a few tasks for each thread, so that a late helper finds
+/// something left, but none so small that handing it over costs more than its work.
+pub fn piece(len: usize) -> usize {
+    (len / (4 * num_threads())).next_multiple_of(1 << 10).clamp(1 << 12, 1 << 15)
 }
 /// Split `out` in pieces of `piece` elements and run `f(index, piece)` over them.
 pub fn parallel_chunks<T: Send>(out: &mut [T], piece: usize, work: usize, f: &(dyn Fn(usize, &mut [T]) + Sync)) {

@@ -1,7 +1,7 @@
 //! sigmoid, log_sigmoid, softplus, logaddexp: e^−|x| and log1p with their rounding errors kept.
 use super::{
-    bits::{clamp, divide, fast_two_sum, two_sum, Float, Pair},
-    exp::{exp_of_sum, exp_pair, scale},
+    bits::{clamp, fast_two_sum, two_sum, Float, Pair},
+    exp::{exp, exp_of_sum, exp_pair, scale},
     log::ln_of_sum,
 };
 
@@ -20,15 +20,17 @@ fn log1p_pair<T: Float>((e, low): Pair<T>) -> Pair<T> {
     let tiny = e < T::MIN_POSITIVE;
     (T::select(tiny, e, y.0), T::select(tiny, low, y.1))
 }
-/// e^−|x| / (1 + e^−|x|) or 1 / (1 + e^−|x|): neither overflows, both are accurate.
+/// e^−|x| / (1 + e^−|x|) or 1 / (1 + e^−|x|): neither overflows. The rounding error of the sum is kept, that of the
+/// exponential is not: it is the smaller one.
 #[inline(always)]
 pub fn sigmoid<T: Float>(x: T) -> T {
-    let (e, low) = decay(-x.abs());
+    let e = exp(-x.abs());
     let (sum, error) = fast_two_sum(T::ONE, e);
-    let negative = x < T::ZERO;
-    let above = (T::select(negative, e, T::ONE), T::select(negative, low, T::ZERO));
-    let (q, rest) = divide(above, (sum, error + low));
-    q + rest
+    let above = T::select(x < T::ZERO, e, T::ONE);
+    let inverse = T::ONE / sum;
+    let q = above * inverse;
+    let rest = (-q).mul_add(error, (-q).mul_add(sum, above));
+    rest.mul_add(inverse, q)
 }
 #[inline(always)]
 pub fn softplus<T: Float>(x: T) -> T {

@@ -1,9 +1,10 @@
 //! add, sub, mul, div, neg, maximum, minimum, fmod, remainder, floor_divide.
 use super::{
     binary::{Binary, Reads},
+    power::Square,
     unary::{Of, Unary},
 };
-use crate::{math::Real, num::Num};
+use crate::{error::Result, math::Real, num::Num, trace::Value};
 use num_complex::Complex;
 
 /// `a + b`.
@@ -66,6 +67,9 @@ impl Binary for Sub {
 pub struct Mul;
 impl Binary for Mul {
     const NAME: &'static str = "mul";
+    fn alike(x: &Value) -> Option<Result<Value>> {
+        x.dtype().is_float().then(|| Square.of(x))
+    }
     const READS: [Reads; 2] = [Reads::Second, Reads::First];
     const ON_INTEGERS: bool = true;
     const ON_COMPLEX: bool = true;

@@ -1,5 +1,10 @@
 //! The family of elementwise ops with two inputs of one shape and dtype, or one input and a plain number.
-use super::{expand, unary::scaled, unary::times, Fixed, Map2, Prim};
+use super::{
+    expand,
+    product::{OfBinary, Product, WORTHWHILE},
+    unary::{scaled, times},
+    Fixed, Map2, Prim,
+};
 use crate::{
     array::Array,
     dtype::{DType, Element, Promotion, Scalar},
@@ -11,7 +16,7 @@ use crate::{
     },
     math::Real,
     num::{Expr, Num},
-    op::{add, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
+    op::{add, one, Arrays, Call, Op, Saved, Saves, Share, Shares, Slopes, Values, Which},
     shape::{show, Dims},
     trace::{default_dtype, recorded, Value},
 };
@@ -69,12 +74,15 @@ where
     }
     /// The op on two tensors of any shapes and dtypes: promoted and broadcast as PyTorch does.
     fn of(a: &Value, b: &Value) -> Result<Value> {
-        let op = Map2::<Self>::default();
-        if let (Some(x), Some(y)) = (a.plain(), b.plain()) {
-            if let Some(z) = small(&op, x, Some(y)) {
-                return recorded(op, &[a, b], z);
+        if let Some(z) = Self::of_small(a, b) {
+            return z;
+        }
+        if a.len() >= WORTHWHILE && a == b {
+            if let Some(y) = Self::alike(a) {
+                return y;
             }
         }
+        let op = Map2::<Self>::default();
         if a.dtype() == b.dtype() && a.shape() == b.shape() && (Self::ON_INTEGERS || !a.dtype().is_integral()) {
             return op.call(&[a, b]);
         }
@@ -87,15 +95,26 @@ where
         let (a, b) = expand::pair(Self::NAME, &a, &b)?;
         op.call(&[&a, &b])
     }
+    /// The op on one value twice, where another op does that in fewer passes over memory.
+    fn alike(_: &Value) -> Option<Result<Value>> {
+        None
+    }
+    /// The op on a handful of floats that no transformation watches; `None` for all else.
+    #[inline]
+    fn of_small(a: &Value, b: &Value) -> Option<Result<Value>> {
+        let op = Map2::<Self>::default();
+        let z = small(&op, a.plain()?, Some(b.plain()?))?;
+        Some(recorded(op, [a, b], z))
+    }
     /// The op on a tensor and a plain number, which takes the tensor's type where it can.
     fn fixed(x: &Value, number: Fixed) -> Result<Value> {
         let (Fixed::Left(s) | Fixed::Right(s)) = number else {
             return Err(Error::graph(Self::NAME, "needs a number"));
         };
-        if let (Some(a), Scalar::Float(_) | Scalar::Int(_)) = (x.plain(), s) {
-            let op = Map2 { op: Self::default(), fixed: number };
+        let op = Map2::with(Self::default(), number);
+        if let (Some(a), Scalar::Float(_) | Scalar::Int(_), Some(op)) = (x.plain(), s, op) {
             if let Some(z) = small(&op, a, None) {
-                return recorded(op, &[x], z);
+                return recorded(op, [x], z);
             }
         }
         let mut dtype = Promotion::default().tensor(x.dtype(), x.rank()).number(s.category()).result(default_dtype());
@@ -103,7 +122,14 @@ where
             dtype = default_dtype();
         }
         let x = super::convert::to(x, dtype)?;
-        Map2 { op: Self::default(), fixed: number }.call(&[&x])
+        if let Some(op) = op {
+            return op.call(&[&x]);
+        }
+        let s = Value::Array(Array::full(Self::NAME, Dims::new(), dtype, s)?);
+        match number {
+            Fixed::Left(_) => Self::of(&s, &x),
+            _ => Self::of(&x, &s),
+        }
     }
 }
 
@@ -115,13 +141,16 @@ where
     type Out = ();
     #[inline(always)]
     fn run(self) {
-        self.1.iter().zip(self.2).zip(self.3).for_each(|((&a, &b), y)| *y = self.0.f(a, b));
+        let Apply(e, a, b, y) = self;
+        for ((&a, &b), y) in a.iter().zip(b).zip(y) {
+            *y = e.f(a, b);
+        }
     }
 }
 /// `t * ∂y/∂side`, strongly zero.
 struct Scaled<'a, E, T, const SIDE: usize>(&'a E, &'a [T], &'a [T], &'a [T], &'a mut [T]);
 #[inline(always)]
-fn slope<E: Binary, N: Num, const SIDE: usize>(e: &E, a: N, b: N) -> N
+pub(super) fn slope<E: Binary, N: Num, const SIDE: usize>(e: &E, a: N, b: N) -> N
 where
     Map2<E>: Into<Prim>,
 {
@@ -181,7 +210,7 @@ where
                 false => dispatch(Apply(&op.op, a, b, z)),
             }
         };
-        match (y, op.fixed) {
+        match (y, op.fixed()) {
             (Some(y), _) => each(xs, y.slice::<T>()?, zs),
             (None, Fixed::Right(s)) => each(xs, &[<T as Real>::lit(s.to_f64()); 32][..xs.len()], zs),
             (None, Fixed::Left(s)) => each(&[<T as Real>::lit(s.to_f64()); 32][..xs.len()], xs, zs),
@@ -245,7 +274,7 @@ fn eval_real<E: Binary, T: Real + Element>(op: &Map2<E>, xs: &[&Array], y: &mut 
 where
     Map2<E>: Into<Prim>,
 {
-    let sources = sources(xs, op.fixed, |s| <T as Real>::lit(s.to_f64()))?;
+    let sources = sources(xs, op.fixed(), |s| <T as Real>::lit(s.to_f64()))?;
     zip(sources, [y.slice_mut::<T>()?], E::COST, &|[a, b], [y]| dispatch(Apply(&op.op, a, b, y)));
     Ok(())
 }
@@ -256,7 +285,7 @@ where
 {
     let e = &op.op;
     let wide = xs.iter().map(|x| cast(E::NAME, x, DType::I64)).collect::<Result<Vec<_>>>()?;
-    let sources = sources(&wide.iter().collect::<Vec<_>>(), op.fixed, Scalar::to_i64)?;
+    let sources = sources(&wide.iter().collect::<Vec<_>>(), op.fixed(), Scalar::to_i64)?;
     let forbidden = match sources[1] {
         Source::Splat(b) => e.forbids(b),
         Source::Slice(b) => b.iter().any(|&b| e.forbids(b)),
@@ -281,7 +310,7 @@ where
 {
     let e = &op.op;
     let wide = xs.iter().map(|x| cast(E::NAME, x, DType::C128)).collect::<Result<Vec<_>>>()?;
-    let sources = sources(&wide.iter().collect::<Vec<_>>(), op.fixed, Scalar::to_complex)?;
+    let sources = sources(&wide.iter().collect::<Vec<_>>(), op.fixed(), Scalar::to_complex)?;
     let mut y = Array::new(E::NAME, Dims::from_slice(xs[0].shape()), DType::C128)?;
     zip(sources, [y.slice_mut()?], 8, &|[a, b], [y]| {
         a.iter().zip(b).zip(y).for_each(|((&a, &b), y)| *y = e.complex(a, b));
@@ -301,7 +330,7 @@ where
     if let Reads::Constant(c) = E::READS[SIDE] {
         return times(t, c);
     }
-    if let (Value::Array(t), true) = (t, op.fixed == Fixed::None) {
+    if let (Value::Array(t), true) = (t, op.fixed() == Fixed::None) {
         if let Some(out) = small_scaled::<E, SIDE>(&op.op, t, a, b) {
             return Ok(Value::Array(out));
         }
@@ -313,43 +342,29 @@ where
             (None, Fixed::Left(s) | Fixed::Right(s)) => Expr::lit(s.to_f64()),
             (None, Fixed::None) => Expr::lit(0.0), // the slope does not read it
         };
-        let (a, b) = (operand(a, op.fixed), operand(b, op.fixed));
+        let (a, b) = (operand(a, op.fixed()), operand(b, op.fixed()));
         let slope = slope::<E, Expr, SIDE>(&op.op, a, b).finish(t)?;
         return Scale::of(t, &slope);
     };
-    fn run<E: Binary, T: Real + Element, const SIDE: usize>(
-        op: &Map2<E>,
-        t: &Array,
-        a: Option<&Value>,
-        b: Option<&Value>,
-    ) -> Result<Array>
-    where
-        Map2<E>: Into<Prim>,
-    {
-        let number = match op.fixed {
-            Fixed::Left(s) | Fixed::Right(s) => <T as Real>::lit(s.to_f64()),
-            Fixed::None => <T as Real>::lit(0.0), // the slope does not read it
-        };
-        let t_source = Source::of(t.strided::<T>()?);
-        fn operand<T: Real + Element>(v: Option<&Value>, number: T) -> Result<Source<'_, T>> {
-            match v {
-                Some(Value::Array(v)) => v.strided().map(Source::of),
-                _ => Ok(Source::Splat(number)),
-            }
-        }
-        let (a_source, b_source) = (operand(a, number)?, operand(b, number)?);
-        let mut out = Array::new(E::NAME, Dims::from_slice(t.shape()), t.dtype())?;
-        zip([t_source, a_source, b_source], [out.slice_mut::<T>()?], E::COST, &|[t, a, b], [out]| {
-            dispatch(Scaled::<E, T, SIDE>(&op.op, t, a, b, out));
-        });
-        Ok(out)
-    }
-    match at.dtype() {
-        DType::F32 => run::<E, f32, SIDE>(op, at, a, b),
-        DType::F64 => run::<E, f64, SIDE>(op, at, a, b),
-        d => Err(Error::not_differentiable(E::NAME, format!("has no derivative for {d} tensors"))),
-    }
-    .map(Value::Array)
+    let operand = |v: Option<&'_ Value>| v.and_then(Value::plain).cloned();
+    let (a, b) = (operand(a), operand(b));
+    product::<E, SIDE>(op, at, a.as_ref(), b.as_ref())?.value().map(Value::Array)
+}
+/// `t * ∂y/∂side` over plain numbers, still to be computed.
+fn product<E: Binary, const SIDE: usize>(
+    op: &Map2<E>,
+    t: &Array,
+    a: Option<&Array>,
+    b: Option<&Array>,
+) -> Result<Product<OfBinary<E, SIDE>>>
+where
+    Map2<E>: Into<Prim>,
+{
+    let number = match op.fixed() {
+        Fixed::Left(s) | Fixed::Right(s) => Some(s.to_f64()),
+        Fixed::None => None,
+    };
+    Product::new(OfBinary(op.op), t, a, b, number)
 }
 
 impl<E: Binary> Map2<E>
@@ -358,7 +373,7 @@ where
 {
     /// The side (0 first, 1 second) that input `i` stands on.
     fn side(&self, i: usize) -> usize {
-        match self.fixed {
+        match self.fixed() {
             Fixed::Left(_) => 1,
             _ => i,
         }
@@ -412,7 +427,7 @@ where
         }
     }
     fn jvp(&self, xs: &[Value], _: &[Value], ts: &[Option<Value>]) -> Result<Slopes> {
-        let (a, b) = match self.fixed {
+        let (a, b) = match self.fixed() {
             Fixed::None => (Some(&xs[0]), Some(&xs[1])),
             Fixed::Left(_) => (None, Some(&xs[0])),
             Fixed::Right(_) => (Some(&xs[0]), None),
@@ -426,7 +441,7 @@ where
         Ok(one(sum))
     }
     fn saves(&self, needs: Which) -> Saves {
-        let inputs = match self.fixed {
+        let inputs = match self.fixed() {
             Fixed::None => {
                 let wanted = |side: usize| if needs.has(side) { E::READS[side].which().0 } else { 0 };
                 Which(wanted(0) | wanted(1))
@@ -439,13 +454,39 @@ where
     fn vjp(&self, at: &Saved, gs: &[Option<Value>]) -> Result<Slopes> {
         let Some(g) = &gs[0] else { return Ok(Slopes::from_iter([None, None])) };
         let saved = |i| at.kept(i);
-        let (a, b) = match self.fixed {
+        let (a, b) = match self.fixed() {
             Fixed::None => (saved(0), saved(1)),
             Fixed::Left(_) => (None, saved(0)),
             Fixed::Right(_) => (saved(0), None),
         };
-        let inputs = if self.fixed == Fixed::None { 2 } else { 1 };
+        let inputs = if self.fixed() == Fixed::None { 2 } else { 1 };
         (0..inputs).map(|i| at.needs.has(i).then(|| self.slope_on(self.side(i), g, a, b)).transpose()).collect()
+    }
+    fn shares(&self, at: &Saved, gs: &[Option<Value>]) -> Option<Result<Shares>> {
+        let Some(Value::Array(g)) = &gs[0] else { return None };
+        if g.len() < WORTHWHILE {
+            return None;
+        }
+        let (a, b) = match self.fixed() {
+            Fixed::None => (at.kept(0), at.kept(1)),
+            Fixed::Left(_) => (None, at.kept(0)),
+            Fixed::Right(_) => (at.kept(0), None),
+        };
+        if [a, b].iter().flatten().any(|v| !matches!(v, Value::Array(_))) {
+            return None;
+        }
+        let (a, b) = (a.and_then(Value::plain), b.and_then(Value::plain));
+        let share = |side: usize| -> Result<Share> {
+            let reads = E::READS[side].which();
+            let (a, b) = (a.filter(|_| reads.has(0)), b.filter(|_| reads.has(1)));
+            Ok(match (E::READS[side], side) {
+                (Reads::Constant(1.0), _) => Share::Value(Value::Array(g.clone())),
+                (_, 0) => Share::Pending(Box::new(product::<E, 0>(self, g, a, b)?)),
+                _ => Share::Pending(Box::new(product::<E, 1>(self, g, a, b)?)),
+            })
+        };
+        let inputs = if self.fixed() == Fixed::None { 2 } else { 1 };
+        Some((0..inputs).map(|i| at.needs.has(i).then(|| share(self.side(i))).transpose()).collect())
     }
     fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values> {
         crate::op::batch_all(*self, xs, batched, n)
@@ -469,7 +510,9 @@ where
             });
             Ok((y, dy))
         }
-        let (Some(&Some(ta)), Some(&Some(tb)), Fixed::None) = (ts.first(), ts.get(1), self.fixed) else { return None };
+        let (Some(&Some(ta)), Some(&Some(tb)), Fixed::None) = (ts.first(), ts.get(1), self.fixed()) else {
+            return None;
+        };
         if xs[0].shape() != xs[1].shape() || xs[0].dtype() != xs[1].dtype() {
             return None;
         }

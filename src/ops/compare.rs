@@ -1,5 +1,5 @@
 //! Comparisons: true or false for every element. They carry no derivative.
-use super::{convert, expand, Fixed};
+use super::{convert, expand, Fixed, Packed};
 use crate::{
     array::{Array, Strided},
     dtype::{DType, Element, Promotion, Scalar},
@@ -50,7 +50,7 @@ impl Order {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Compare {
     order: Order,
-    fixed: Fixed,
+    number: Packed,
 }
 
 struct Ordered<'a, T>(Order, &'a [T], &'a [T], &'a mut [u8]);
@@ -87,7 +87,7 @@ impl Op for Compare {
             return Err(Error::shape(self.order.name(), format!("cannot compare {:?} and {:?}", a, xs[1])));
         }
         let mut y = Array::new(self.order.name(), Dims::from_slice(a.shape()), DType::Bool)?;
-        let number = match self.fixed {
+        let number = match self.number.get() {
             Fixed::Left(s) | Fixed::Right(s) => Some(s),
             Fixed::None => None,
         };
@@ -146,14 +146,18 @@ impl Op for Compare {
 pub fn compare(order: Order, a: &Value, b: &Value) -> Result<Value> {
     let dtype = Promotion::default().tensor(a.dtype(), a.rank()).tensor(b.dtype(), b.rank()).result(default_dtype());
     let (a, b) = expand::pair(order.name(), &convert::to(a, dtype)?, &convert::to(b, dtype)?)?;
-    Compare { order, fixed: Fixed::None }.call(&[&a, &b])
+    Compare { order, number: Packed::default() }.call(&[&a, &b])
 }
 /// Compare a tensor with a number on the right.
 pub fn compare_number(order: Order, a: &Value, b: Scalar) -> Result<Value> {
     let dtype = Promotion::default().tensor(a.dtype(), a.rank()).number(b.category()).result(default_dtype());
     // A number outside the range of a byte or int must not wrap around: compare in int64.
     let dtype = if dtype.is_integral() && dtype != DType::Bool { DType::I64 } else { dtype };
-    Compare { order, fixed: Fixed::Right(b) }.call(&[&convert::to(a, dtype)?])
+    let a = convert::to(a, dtype)?;
+    match Packed::new(Fixed::Right(b)) {
+        Some(number) => Compare { order, number }.call(&[&a]),
+        None => compare(order, &a, &Value::Array(Array::full(order.name(), Dims::new(), dtype, b)?)),
+    }
 }
 /// 1 where an element is not zero.
 pub fn nonzero_flags(x: &Array) -> Result<Vec<u8>> {

@@ -1,6 +1,7 @@
 //! The family of elementwise ops with one input: say the function and its slope, and every rule follows.
 use super::{
     binary::{Binary, Scale},
+    product::{OfUnary, Product, WORTHWHILE},
     Map1, Prim,
 };
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
     },
     math::Real,
     num::{Expr, FullRange, Num},
-    op::{one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
+    op::{one, Arrays, Call, Op, Saved, Saves, Share, Shares, Slopes, Values, Which},
     shape::{show, Dims},
     trace::{apply, recorded, Value},
 };
@@ -64,7 +65,7 @@ where
     /// Apply to a value of any dtype, integers converted as PyTorch does.
     fn of(self, x: &Value) -> Result<Value> {
         if let Some(y) = x.plain().and_then(|a| small(&self, a)) {
-            return recorded(Map1(self), &[x], y);
+            return recorded(Map1(self), [x], y);
         }
         if x.dtype().is_integral() && !Self::ON_INTEGERS {
             let x = super::convert::to(x, crate::trace::default_dtype())?;
@@ -75,6 +76,17 @@ where
 }
 
 struct Apply<'a, E, T>(&'a E, &'a [T], &'a mut [T]);
+#[inline(always)]
+fn all_fit<E: Unary, T: Real>(e: &E, xs: &[T]) -> bool
+where
+    Map1<E>: Into<Prim>,
+{
+    let mut all = true;
+    for &x in xs {
+        all &= e.fits(x);
+    }
+    all
+}
 impl<E: Unary, T: Real> Kernel for Apply<'_, E, T>
 where
     Map1<E>: Into<Prim>,
@@ -82,10 +94,16 @@ where
     type Out = ();
     #[inline(always)]
     fn run(self) {
-        if E::LIMITED && !self.1.iter().fold(true, |all, &x| all & self.0.fits(x)) {
-            return self.1.iter().zip(self.2).for_each(|(&x, y)| *y = self.0.full(x));
+        let Apply(e, x, y) = self;
+        if E::LIMITED && !all_fit(e, x) {
+            for (&x, y) in x.iter().zip(y) {
+                *y = e.full(x);
+            }
+            return;
         }
-        self.1.iter().zip(self.2).for_each(|(&x, y)| *y = self.0.f(x));
+        for (&x, y) in x.iter().zip(y) {
+            *y = e.f(x);
+        }
     }
 }
 /// `t * slope(v)`, strongly zero: where `t` is zero the slope does not matter.
@@ -102,7 +120,7 @@ where
     #[inline(always)]
     fn run(self) {
         let Scaled(e, t, v, out) = self;
-        if E::LIMITED && !v.iter().fold(true, |all, &v| all & e.fits(v)) {
+        if E::LIMITED && !all_fit(e, v) {
             for ((&t, &v), out) in t.iter().zip(v).zip(out) {
                 *out = scaled(t, e.slope(FullRange(v)).0);
             }
@@ -123,9 +141,12 @@ where
     #[inline(always)]
     fn run(self) {
         let Dual(e, x, t, y, dy) = self;
-        if E::LIMITED && !x.iter().fold(true, |all, &v| all & e.fits(v)) {
-            dispatch(Scaled(e, t, x, dy));
-            return x.iter().zip(y).for_each(|(&x, y)| *y = e.full(x));
+        if E::LIMITED && !all_fit(e, x) {
+            Scaled(e, t, x, dy).run();
+            for (&x, y) in x.iter().zip(y) {
+                *y = e.full(x);
+            }
+            return;
         }
         for (((&x, &t), y), dy) in x.iter().zip(t).zip(y).zip(dy) {
             let value = e.f(x);
@@ -216,21 +237,7 @@ where
     if let Some(out) = small_scaled(e, t, v) {
         return Ok(Value::Array(out));
     }
-    let mut out = Array::new(E::NAME, Dims::from_slice(v.shape()), v.dtype())?;
-    fn run<E: Unary, T: Real + Element>(e: &E, t: &Array, v: &Array, out: &mut Array) -> Result<()>
-    where
-        Map1<E>: Into<Prim>,
-    {
-        let sources = [Source::of(t.strided::<T>()?), Source::of(v.strided::<T>()?)];
-        zip(sources, [out.slice_mut::<T>()?], E::COST, &|[t, v], [out]| dispatch(Scaled(e, t, v, out)));
-        Ok(())
-    }
-    match v.dtype() {
-        DType::F32 => run::<E, f32>(e, t, v, &mut out),
-        DType::F64 => run::<E, f64>(e, t, v, &mut out),
-        d => Err(Error::not_differentiable(E::NAME, format!("has no derivative for {d} tensors"))),
-    }?;
-    Ok(Value::Array(out))
+    Product::new(OfUnary(*e), t, Some(v), None, None)?.value().map(Value::Array)
 }
 /// `t * c`, for slopes that are the same everywhere.
 pub(super) fn times(t: &Value, c: f64) -> Result<Value> {
@@ -284,6 +291,20 @@ where
             Of::Input => scale(&self.0, g, at.input(0)?)?,
             Of::Output => scale(&self.0, g, at.output(0)?)?,
         })))
+    }
+    fn shares(&self, at: &Saved, gs: &[Option<Value>]) -> Option<Result<Shares>> {
+        let Some(Value::Array(g)) = &gs[0] else { return None };
+        if g.len() < WORTHWHILE || E::SLOPE == Of::Constant(1.0) {
+            return None;
+        }
+        let v = at.kept(0).or(at.made(0));
+        let v = match (E::SLOPE, v) {
+            (Of::Constant(_), _) => None,
+            (_, Some(Value::Array(v))) => Some(v),
+            _ => return None,
+        };
+        let product = Product::new(OfUnary(self.0), g, v, None, None);
+        Some(product.map(|p| one(Some(Share::Pending(Box::new(p))))))
     }
     fn batch(&self, xs: &[Value], _: Which, _: usize) -> Result<Values> {
         apply(*self, &[&xs[0]])

@@ -3,6 +3,7 @@ use super::{error::foreign, tensor::Tensor};
 use crate::{
     error::{Error, Result},
     graph::{
+        pullback::{self, Roots},
         sweep::{self, seed, sweep, Options},
         Edge, GradCell, Hook, NodeRef, When,
     },
@@ -13,11 +14,14 @@ use pyo3::{
     prelude::*,
     types::{PyList, PyTuple},
 };
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 /// A Python callable as a hook on one cotangent.
 struct TensorHook(Py<PyAny>);
 impl Hook for TensorHook {
+    fn callee(&self) -> &dyn Any {
+        &self.0
+    }
     fn call(&self, shown: &[Option<Value>], _: &[Option<Value>]) -> Result<Option<Vec<Option<Value>>>> {
         let Some(Some(g)) = shown.first() else { return Ok(None) };
         Python::attach(|py| {
@@ -51,6 +55,9 @@ struct NodeHook {
     after: bool,
 }
 impl Hook for NodeHook {
+    fn callee(&self) -> &dyn Any {
+        &self.call
+    }
     fn call(&self, shown: &[Option<Value>], also: &[Option<Value>]) -> Result<Option<Vec<Option<Value>>>> {
         Python::attach(|py| {
             let tuple = |vs: &[Option<Value>]| {
@@ -76,6 +83,9 @@ impl Hook for NodeHook {
 /// Called with a tensor after its gradient was accumulated.
 struct AfterAccumulate(Py<PyAny>);
 impl Hook for AfterAccumulate {
+    fn callee(&self) -> &dyn Any {
+        &self.0
+    }
     fn call(&self, _: &[Option<Value>], _: &[Option<Value>]) -> Result<Option<Vec<Option<Value>>>> {
         Python::attach(|py| {
             let (function, weak): (Bound<'_, PyAny>, Bound<'_, PyAny>) = self.0.bind(py).extract()?;
@@ -86,6 +96,22 @@ impl Hook for AfterAccumulate {
             Ok(None)
         })
         .map_err(|e: PyErr| foreign(e))
+    }
+}
+
+/// Hooks may refer to their tensor: the garbage collector has to see such circles.
+#[pymethods]
+impl Tensor {
+    fn __traverse__(&self, visit: pyo3::PyVisit<'_>) -> std::result::Result<(), pyo3::PyTraverseError> {
+        self.own_hooks(|hook| match hook.callee().downcast_ref::<Py<PyAny>>() {
+            Some(callee) => visit.call(callee),
+            None => Ok(()),
+        })
+    }
+    fn __clear__(&self) {
+        if let Some(node) = self.node() {
+            node.clear_hooks();
+        }
     }
 }
 
@@ -138,8 +164,8 @@ impl Node {
     /// Pairs (node, output number) of the inputs, None for inputs without gradient.
     #[getter]
     fn next_functions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let items = self.0.parents.iter().map(|p| match p {
-            Some(edge) => Ok((Some(Py::new(py, Node(edge.node.clone()))?), edge.slot)),
+        let items = self.0.parents().map(|p| match p {
+            Some((node, slot)) => Ok((Some(Py::new(py, Node(node.clone()))?), slot)),
             None => Ok((None, 0)),
         });
         PyTuple::new(py, items.collect::<PyResult<Vec<_>>>()?)
@@ -187,7 +213,7 @@ impl Tensor {
     }
     #[setter(requires_grad)]
     fn set_requires_grad(&self, on: bool) -> PyResult<()> {
-        Ok(self.variable().set_requires_grad(on)?)
+        Ok(self.variable()?.set_requires_grad(on)?)
     }
     /// requires_grad_(requires_grad=True)
     /// --
@@ -195,13 +221,13 @@ impl Tensor {
     /// Begin (or stop) recording operations on this tensor; returns it.
     #[pyo3(signature = (requires_grad=true))]
     fn requires_grad_(slf: Bound<'_, Self>, requires_grad: bool) -> PyResult<Bound<'_, Self>> {
-        slf.get().variable().set_requires_grad(requires_grad)?;
+        slf.get().variable()?.set_requires_grad(requires_grad)?;
         Ok(slf)
     }
     /// True for tensors that were not computed from others that require a gradient.
     #[getter]
     fn is_leaf(&self) -> PyResult<bool> {
-        Ok(self.variable().edge()?.is_none_or(|e| e.node.is_leaf()))
+        Ok(self.variable()?.edge()?.is_none_or(|e| e.node.is_leaf()))
     }
     /// The recorded op that made this tensor, or None for a leaf.
     #[getter]
@@ -220,12 +246,12 @@ impl Tensor {
     /// Which output of its op this tensor is.
     #[getter]
     fn output_nr(&self) -> PyResult<u32> {
-        Ok(self.variable().edge()?.map_or(0, |e| e.slot))
+        Ok(self.variable()?.edge()?.map_or(0, |e| e.slot))
     }
     /// The accumulated gradient, or None.
     #[getter(grad)]
     fn get_grad(&self, py: Python<'_>) -> PyResult<Option<Py<Tensor>>> {
-        let Some(cell) = self.variable().cell().cloned() else { return Ok(None) };
+        let Some(cell) = self.variable()?.cell().cloned() else { return Ok(None) };
         let Some(value) = cell.get() else { return Ok(None) };
         // The same object as last time while it shows the same gradient, so that `x.grad is x.grad`.
         let companion = cell.companion.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
@@ -240,7 +266,7 @@ impl Tensor {
     }
     #[setter(grad)]
     fn set_grad(&self, py: Python<'_>, gradient: Option<Py<Tensor>>) -> PyResult<()> {
-        let mut variable = self.variable();
+        let mut variable = self.variable()?;
         let value = variable.value()?;
         let new = gradient.as_ref().map(|g| g.get().value()).transpose()?;
         if let Some(g) = &new {
@@ -273,12 +299,12 @@ impl Tensor {
     ///
     /// Keep the gradient of a tensor that is not a leaf in `.grad`.
     fn retain_grad(&self) -> PyResult<()> {
-        Ok(self.variable().retain_grad()?)
+        Ok(self.variable()?.retain_grad()?)
     }
     /// Whether a computed tensor keeps its gradient.
     #[getter]
     fn retains_grad(&self) -> PyResult<bool> {
-        let mut variable = self.variable();
+        let mut variable = self.variable()?;
         let computed = variable.edge()?.is_some_and(|e| !e.node.is_leaf());
         Ok(computed && variable.cell().is_some())
     }
@@ -291,7 +317,7 @@ impl Tensor {
     }
     /// Forget the history in place.
     fn detach_(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
-        slf.get().variable().detach_in_place()?;
+        slf.get().variable()?.detach_in_place()?;
         Ok(slf)
     }
     /// The same numbers without history; assigning replaces the contents.
@@ -302,7 +328,7 @@ impl Tensor {
     #[setter(data)]
     fn set_data(&self, new: &Tensor) -> PyResult<()> {
         let new = new.value()?.detached();
-        let mut variable = self.variable();
+        let mut variable = self.variable()?;
         let follows = variable.edge()?.is_some_and(|e| e.node.is_leaf());
         let value = match (variable.edge()?, follows) {
             (Some(edge), true) => new.taped(None, edge),
@@ -316,7 +342,7 @@ impl Tensor {
     ///
     /// Call `hook(grad)` when the gradient with respect to this tensor is computed; it may return another one.
     fn register_hook(&self, hook: Py<PyAny>) -> PyResult<RemovableHandle> {
-        let Some(edge) = self.variable().edge()? else {
+        let Some(edge) = self.variable()?.edge()? else {
             return Err(Error::graph("register_hook", "the tensor does not require a gradient").into());
         };
         let id = edge.node.add_hook(When::Tensor(edge.slot), Arc::new(TensorHook(hook)));
@@ -328,7 +354,7 @@ impl Tensor {
     /// Call `hook(tensor)` after a gradient was accumulated into this leaf.
     fn register_post_accumulate_grad_hook(slf: Bound<'_, Self>, hook: Py<PyAny>) -> PyResult<RemovableHandle> {
         let py = slf.py();
-        let mut variable = slf.get().variable();
+        let mut variable = slf.get().variable()?;
         let leaf = variable.edge()?.is_some_and(|e| e.node.is_leaf());
         let Some(cell) = variable.cell().filter(|_| leaf).cloned() else {
             return Err(Error::graph(
@@ -411,11 +437,17 @@ fn gradients(obj: Option<&Bound<'_, PyAny>>, n: usize, op: &'static str) -> PyRe
     }
     Ok(found)
 }
-fn roots(op: &'static str, outputs: &[Bound<'_, Tensor>], gradients: &[Option<Value>]) -> PyResult<Vec<(Edge, Value)>> {
-    let mut roots = Vec::with_capacity(outputs.len());
+/// Outputs that a backward may start from, with their cotangents.
+fn roots(
+    op: &'static str,
+    outputs: &[Bound<'_, Tensor>],
+    gradients: &[Option<Value>],
+    create_graph: bool,
+) -> PyResult<Roots> {
+    let mut roots = Roots::with_capacity(outputs.len());
     for (output, g) in outputs.iter().zip(gradients) {
         let value = output.get().value()?;
-        let Some(edge) = value.edge() else {
+        if pullback::edges(&value).is_empty() {
             let why = match &value {
                 Value::Traced(_) => "is followed by a func transform, not by backward; take its gradient with func.grad or func.vjp",
                 _ => "does not require a gradient and was not computed from anything that does; set requires_grad=True on an input",
@@ -423,9 +455,9 @@ fn roots(op: &'static str, outputs: &[Bound<'_, Tensor>], gradients: &[Option<Va
             return Err(
                 Error::graph(op, format!("the output of shape {} {why}", crate::shape::show(value.shape()))).into()
             );
-        };
+        }
         let g = seed(op, &value, g.as_ref())?;
-        roots.push((edge.clone(), g));
+        roots.push((value, if create_graph { g } else { pullback::untaped(&g) }));
     }
     Ok(roots)
 }
@@ -437,44 +469,50 @@ fn run_backward(
     create_graph: bool,
     inputs: Option<Bound<'_, PyAny>>,
 ) -> PyResult<()> {
-    let mut roots = roots("backward", outputs, gradients)?;
-    if !create_graph {
-        roots.iter_mut().for_each(|(_, g)| *g = g.detached());
-    }
+    let roots = roots("backward", outputs, gradients, create_graph)?;
     let retain_graph = retain_graph.unwrap_or(create_graph);
-    let Some(inputs) = inputs.filter(|i| !i.is_none()) else {
-        let options = Options { retain_graph, create_graph, level: None, capture: None, accumulate: true };
-        py.detach(|| sweep(roots, &options))?;
-        return Ok(());
-    };
-    let inputs = tensors(&inputs)?;
-    if inputs.is_empty() {
-        return Err(Error::value("backward", "inputs= is empty; leave it out to reach all leaves").into());
+    let plain: Option<Vec<(Edge, Value)>> =
+        roots.iter().map(|(y, g)| Some((y.edge()?.clone(), g.plain().map(|_| g.clone())?))).collect();
+    let cells: Vec<Arc<GradCell>>;
+    let places: Vec<Edge>;
+    match (inputs.filter(|i| !i.is_none()), plain) {
+        (None, Some(roots)) => {
+            let options = Options { retain_graph, create_graph, level: None, capture: None, accumulate: true };
+            py.detach(|| sweep(roots, &options))?;
+            return Ok(());
+        }
+        (None, None) => {
+            // Dual outputs give dual gradients: look up the leaves, and ask for theirs.
+            let leaves = pullback::leaves(roots.iter().map(|(y, _)| y));
+            cells = leaves.iter().flat_map(|leaf| leaf.cells()).map(|(_, cell)| cell).collect();
+            places = leaves.into_iter().map(|node| Edge { node, slot: 0 }).collect();
+        }
+        (Some(inputs), _) => {
+            let inputs = tensors(&inputs)?;
+            if inputs.is_empty() {
+                return Err(Error::value("backward", "inputs= is empty; leave it out to reach all leaves").into());
+            }
+            places = places_of("backward", &inputs)?;
+            cells = inputs.iter().map(|t| Ok(t.get().variable()?.make_cell())).collect::<PyResult<_>>()?;
+        }
     }
-    let edges = edges_of("backward", &inputs)?;
-    let options = Options { retain_graph, create_graph, level: None, capture: Some(&edges), accumulate: false };
-    let found = py.detach(|| sweep(roots, &options))?;
-    for (input, g) in inputs.iter().zip(found) {
+    let found = py.detach(|| pullback::pullback(roots, &places, retain_graph, create_graph))?;
+    for (cell, g) in cells.iter().zip(found) {
         if let Some(g) = g {
-            let cell = input.get().variable().make_cell();
-            sweep::deposit(&cell, g, false)?;
+            sweep::deposit(cell, g, false)?;
         }
     }
     Ok(())
 }
-fn edges_of(op: &'static str, inputs: &[Bound<'_, Tensor>]) -> PyResult<Vec<Edge>> {
+/// The places of inputs in the graph.
+fn places_of(op: &'static str, inputs: &[Bound<'_, Tensor>]) -> PyResult<Vec<Edge>> {
     inputs
         .iter()
         .enumerate()
         .map(|(i, t)| {
-            t.get().variable().edge()?.ok_or_else(|| {
-                Error::graph(
-                    op,
-                    format!(
-                        "input {i} does not require a gradient; call requires_grad_() on it before the computation"
-                    ),
-                )
-                .into()
+            pullback::place(&t.get().value()?).ok_or_else(|| {
+                let why = "does not require a gradient; call requires_grad_() on it before the computation";
+                Error::graph(op, format!("input {i} {why}")).into()
             })
         })
         .collect()
@@ -519,23 +557,14 @@ fn grad<'py>(
     }
     let outputs = tensors(outputs)?;
     let gs = gradients(grad_outputs, outputs.len(), "grad")?;
-    let mut roots = roots("grad", &outputs, &gs)?;
-    if !create_graph {
-        roots.iter_mut().for_each(|(_, g)| *g = g.detached());
-    }
+    let roots = roots("grad", &outputs, &gs, create_graph)?;
     let inputs = tensors(inputs)?;
     if inputs.is_empty() {
         return Err(Error::value("grad", "inputs is empty; name the tensors to differentiate by").into());
     }
-    let edges = edges_of("grad", &inputs)?;
-    let options = Options {
-        retain_graph: retain_graph.unwrap_or(create_graph),
-        create_graph,
-        level: None,
-        capture: Some(&edges),
-        accumulate: false,
-    };
-    let found = py.detach(|| sweep(roots, &options))?;
+    let places = places_of("grad", &inputs)?;
+    let retain_graph = retain_graph.unwrap_or(create_graph);
+    let found = py.detach(|| pullback::pullback(roots, &places, retain_graph, create_graph))?;
     let results = PyList::empty(py);
     for (i, (input, g)) in inputs.iter().zip(found).enumerate() {
         match g {

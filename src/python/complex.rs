@@ -81,7 +81,7 @@ impl Tensor {
         let target = self.real_part()?;
         let value = value.value()?;
         target
-            .variable()
+            .variable()?
             .write("real", |x| crate::ops::expand::to("real", &convert::to(&value, x.dtype())?, x.shape()))?;
         Ok(())
     }

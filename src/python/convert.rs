@@ -231,7 +231,7 @@ fn tensor(
     check_device(device)?;
     let t = Tensor::new(Value::Array(array_of(data, dtype.map(|d| d.0), false)?));
     if requires_grad {
-        t.variable().set_requires_grad(true)?;
+        t.variable()?.set_requires_grad(true)?;
     }
     Ok(t)
 }

@@ -19,7 +19,7 @@ use pyo3::{exceptions::PyTypeError, prelude::*, types::PyTuple};
 fn finish(array: Array, requires_grad: bool) -> PyResult<Tensor> {
     let t = Tensor::new(Value::Array(array));
     if requires_grad {
-        t.variable().set_requires_grad(true)?;
+        t.variable()?.set_requires_grad(true)?;
     }
     Ok(t)
 }

@@ -191,7 +191,7 @@ fn basic(variable: &mut Variable, parsed: &Parsed, writing: bool) -> Result<Vari
     Ok(out)
 }
 fn read(t: &Tensor, index: &Bound<'_, PyAny>) -> PyResult<Tensor> {
-    let mut variable = t.variable();
+    let mut variable = t.variable()?;
     let parsed = parse(variable.value()?.shape(), index)?;
     let mut view = basic(&mut variable, &parsed, false)?;
     drop(variable);
@@ -223,7 +223,7 @@ impl Tensor {
         read(self, index)
     }
     fn __setitem__(&self, index: &Bound<'_, PyAny>, value: Operand) -> PyResult<()> {
-        let mut variable = self.variable();
+        let mut variable = self.variable()?;
         let old = variable.value()?;
         let parsed = parse(old.shape(), index)?;
         let new = source(value, old.dtype())?;
@@ -321,7 +321,7 @@ impl Tensor {
         reduce: Option<&str>,
     ) -> PyResult<Bound<'py, Self>> {
         let index = index.value()?;
-        slf.get().variable().write("scatter_", |x| scattered(x, dim, &index, src.or(value), reduce))?;
+        slf.get().variable()?.write("scatter_", |x| scattered(x, dim, &index, src.or(value), reduce))?;
         Ok(slf)
     }
     /// With values added where index points along a dimension.
@@ -340,7 +340,7 @@ impl Tensor {
     /// In-place form of scatter_add.
     fn scatter_add_<'py>(slf: Bound<'py, Self>, dim: i64, index: &Tensor, src: &Tensor) -> PyResult<Bound<'py, Self>> {
         let (index, src) = (index.value()?, src.value()?);
-        slf.get().variable().write("scatter_add_", |x| {
+        slf.get().variable()?.write("scatter_add_", |x| {
             indexing::scatter("scatter_add_", x, axis("scatter_add_", dim, x.rank())?, &index, &src, Meet::Add)
         })?;
         Ok(slf)
@@ -360,7 +360,7 @@ impl Tensor {
         alpha: Option<Operand>,
     ) -> PyResult<Bound<'py, Self>> {
         let (index, source) = (index.value()?, source.value()?);
-        slf.get().variable().write("index_add_", |x| index_added(x, dim, &index, source, alpha))?;
+        slf.get().variable()?.write("index_add_", |x| index_added(x, dim, &index, source, alpha))?;
         Ok(slf)
     }
     /// With slices of source put at the places index names along a dimension.
@@ -390,7 +390,7 @@ impl Tensor {
         accumulate: bool,
     ) -> PyResult<Bound<'py, Self>> {
         let values = values.value()?;
-        slf.get().variable().write("index_put_", |x| put(x, &indices, &values, accumulate))?;
+        slf.get().variable()?.write("index_put_", |x| put(x, &indices, &values, accumulate))?;
         Ok(slf)
     }
     /// With a number where the mask is true.
@@ -402,7 +402,7 @@ impl Tensor {
     /// In-place form of masked_fill.
     fn masked_fill_<'py>(slf: Bound<'py, Self>, mask: &Tensor, value: Operand) -> PyResult<Bound<'py, Self>> {
         let mask = mask.value()?;
-        slf.get().variable().write("masked_fill_", |x| indexing::masked_fill(x, &mask, &source(value, x.dtype())?))?;
+        slf.get().variable()?.write("masked_fill_", |x| indexing::masked_fill(x, &mask, &source(value, x.dtype())?))?;
         Ok(slf)
     }
     /// Elements where the mask is true, as a vector.
@@ -439,7 +439,7 @@ impl Tensor {
     /// Set every element to a number.
     fn fill_<'py>(slf: Bound<'py, Self>, value: Operand) -> PyResult<Bound<'py, Self>> {
         slf.get()
-            .variable()
+            .variable()?
             .write("fill_", |x| expand::to("fill_", &convert::to(&source(value, x.dtype())?, x.dtype())?, x.shape()))?;
         Ok(slf)
     }
@@ -452,7 +452,7 @@ impl Tensor {
     fn copy_<'py>(slf: Bound<'py, Self>, src: Operand, non_blocking: bool) -> PyResult<Bound<'py, Self>> {
         let _ = non_blocking; // everything here is blocking
         slf.get()
-            .variable()
+            .variable()?
             .write("copy_", |x| expand::to("copy_", &convert::to(&source(src, x.dtype())?, x.dtype())?, x.shape()))?;
         Ok(slf)
     }

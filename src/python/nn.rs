@@ -71,7 +71,7 @@ impl Tensor {
     /// In-place form of clamp.
     #[pyo3(signature = (min=None, max=None))]
     fn clamp_<'py>(slf: Bound<'py, Self>, min: Option<Operand>, max: Option<Operand>) -> PyResult<Bound<'py, Self>> {
-        slf.get().variable().write("clamp_", |x| clamped(x, min, max))?;
+        slf.get().variable()?.write("clamp_", |x| clamped(x, min, max))?;
         Ok(slf)
     }
     /// Elements limited from below.
@@ -113,7 +113,7 @@ impl Tensor {
         value: Option<Operand>,
     ) -> PyResult<Bound<'py, Self>> {
         let product = Mul::of(&tensor1.value()?, &tensor2.value()?)?;
-        slf.get().variable().write("addcmul_", |x| added(x, product, value))?;
+        slf.get().variable()?.write("addcmul_", |x| added(x, product, value))?;
         Ok(slf)
     }
     /// In-place form of addcdiv.
@@ -125,7 +125,7 @@ impl Tensor {
         value: Option<Operand>,
     ) -> PyResult<Bound<'py, Self>> {
         let quotient = Div::of(&tensor1.value()?, &tensor2.value()?)?;
-        slf.get().variable().write("addcdiv_", |x| added(x, quotient, value))?;
+        slf.get().variable()?.write("addcdiv_", |x| added(x, quotient, value))?;
         Ok(slf)
     }
 }

@@ -159,7 +159,7 @@ fn draw(
 fn finish(value: Value, requires_grad: bool) -> PyResult<Tensor> {
     let t = Tensor::new(value);
     if requires_grad {
-        t.variable().set_requires_grad(true)?;
+        t.variable()?.set_requires_grad(true)?;
     }
     Ok(t)
 }
@@ -396,7 +396,7 @@ impl Tensor {
         let u = draw("exponential_", Law::Uniform, Dims::from_slice(x.shape()), DType::F64, generator)?;
         let negative = Mul::fixed(&u, Fixed::Right(Scalar::Float(-1.0)))?;
         let y = Mul::fixed(&crate::ops::exponential::Log1p.of(&negative)?, Fixed::Right(Scalar::Float(-1.0 / lambd)))?;
-        slf.get().variable().write("exponential_", |x| convert::to(&y, x.dtype()))?;
+        slf.get().variable()?.write("exponential_", |x| convert::to(&y, x.dtype()))?;
         Ok(slf)
     }
     /// Fill with uniform integers.
@@ -423,7 +423,7 @@ impl Tensor {
             _ => return Err(PyTypeError::new_err("random_: takes to, or from and to")),
         };
         let y = whole(low, high, Dims::from_slice(x.shape()), x.dtype(), generator)?;
-        slf.get().variable().write("random_", |_| Ok(y))?;
+        slf.get().variable()?.write("random_", |_| Ok(y))?;
         Ok(slf)
     }
     /// Fill with 1 with probability p, else 0.
@@ -436,7 +436,7 @@ impl Tensor {
         let shape = Dims::from_slice(slf.get().value()?.shape());
         let p = Value::Array(Array::full("bernoulli_", Dims::new(), DType::F64, Scalar::Float(p))?);
         let drawn = coin(&expand::to("bernoulli_", &p, &shape)?, generator)?;
-        slf.get().variable().write("bernoulli_", |x| convert::to(&drawn, x.dtype()))?;
+        slf.get().variable()?.write("bernoulli_", |x| convert::to(&drawn, x.dtype()))?;
         Ok(slf)
     }
 }
@@ -451,7 +451,7 @@ fn redraw(
     let x = t.get().value()?;
     let z = draw(op, law, Dims::from_slice(x.shape()), x.dtype(), generator)?;
     let y = Add::fixed(&Mul::fixed(&z, Fixed::Right(Scalar::Float(scale)))?, Fixed::Right(Scalar::Float(shift)))?;
-    Ok(t.get().variable().write(op, |_| Ok(y))?)
+    Ok(t.get().variable()?.write(op, |_| Ok(y))?)
 }
 /// manual_seed(seed)
 /// --

@@ -23,7 +23,7 @@ use pyo3::{prelude::*, types::PyTuple};
 impl Tensor {
     /// The view that `op`, made from this tensor's shape, shows.
     pub fn view_by(&self, op: impl FnOnce(&[usize]) -> Result<Prim, Error>) -> PyResult<Tensor> {
-        let mut variable = self.variable();
+        let mut variable = self.variable()?;
         let op = op(variable.value()?.shape())?;
         Ok(Tensor::from_variable(variable.view(op)?))
     }
@@ -450,7 +450,7 @@ impl Tensor {
         Ok(value.shape()[axis(op, dim, value.rank())?] as i64)
     }
     fn broadcast(&self, shape: &[usize]) -> PyResult<Tensor> {
-        let mut variable = self.variable();
+        let mut variable = self.variable()?;
         let value = variable.value()?;
         Ok(match expand::op_to("expand", value.shape(), shape)? {
             Some(op) => Tensor::from_variable(variable.view(op)?),

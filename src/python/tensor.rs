@@ -4,6 +4,7 @@ use crate::{
     array::Array,
     dtype::Scalar,
     error::Error,
+    graph::{Hook, NodeRef},
     trace::{Kind, Value},
     variable::Variable,
 };
@@ -13,27 +14,51 @@ use pyo3::{
     types::{PyComplex, PyFloat, PyInt, PyTuple},
     IntoPyObjectExt,
 };
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::cell::{RefCell, RefMut};
 
 /// A multi-dimensional array that remembers how it was computed.
-#[pyclass(frozen, module = "rustgrad", weakref, dict)]
-pub struct Tensor(Mutex<Variable>);
+#[pyclass(frozen, module = "rustgrad", weakref)]
+pub struct Tensor(RefCell<Variable>);
+// SAFETY: the cell is borrowed by methods of this class alone, which run with the interpreter lock held, and no borrow
+// outlives its method's use of it; atomic locks here would cost as much as a small op.
+unsafe impl Sync for Tensor {}
 
 impl Tensor {
     #[inline]
     pub fn new(value: Value) -> Tensor {
-        Tensor(Mutex::new(Variable::new(value)))
+        Tensor(RefCell::new(Variable::new(value)))
     }
     pub fn from_variable(variable: Variable) -> Tensor {
-        Tensor(Mutex::new(variable))
+        Tensor(RefCell::new(variable))
     }
+    /// For changes: an error while another user (a callback inside of an in-place op) is at it.
     #[inline]
-    pub fn variable(&self) -> MutexGuard<'_, Variable> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn variable(&self) -> Result<RefMut<'_, Variable>, Error> {
+        self.0.try_borrow_mut().map_err(|_| Error::graph("tensor", "is being changed in place by another call"))
     }
     #[inline]
     pub fn value(&self) -> Result<Value, Error> {
-        self.variable().value()
+        if let Some(value) = self.0.try_borrow().ok().and_then(|v| v.current().cloned()) {
+            return Ok(value);
+        }
+        self.variable()?.value()
+    }
+    /// The node that computed this tensor, as far as can be seen without bringing a view up to date.
+    pub fn node(&self) -> Option<NodeRef> {
+        self.0.try_borrow().ok()?.current()?.edge().map(|edge| edge.node.clone())
+    }
+    /// Show `f` the hooks that only this tensor keeps alive.
+    pub fn own_hooks<E>(&self, f: impl Fn(&dyn Hook) -> Result<(), E>) -> Result<(), E> {
+        let Ok(variable) = self.0.try_borrow() else { return Ok(()) };
+        let Some(edge) = variable.current().and_then(Value::edge) else { return Ok(()) };
+        edge.node.own_hooks().iter().try_for_each(|hook| f(&**hook))
+    }
+    /// `f` of two tensors' values where they lie, if both can be read at once without bringing a view up to date.
+    /// Nothing in `f` may call Python.
+    #[inline]
+    pub fn with<T>(&self, other: &Tensor, f: impl FnOnce(&Value, &Value) -> Option<T>) -> Option<T> {
+        let (a, b) = (self.0.try_borrow().ok()?, other.0.try_borrow().ok()?);
+        f(a.current()?, b.current()?)
     }
     /// The plain numbers, for what needs them (printing, NumPy): an error inside transformations that hide them.
     pub fn numbers(&self, op: &'static str) -> Result<Array, Error> {

@@ -1,5 +1,5 @@
 //! Levels: each active transformation owns one; inner ones are higher; an id is never used again.
-use super::mode::{grad_enabled, set_grad_enabled};
+use super::mode::{bottom_records, count_silenced, grad_enabled, set_grad_enabled};
 use crate::error::{Error, Result};
 use std::{
     cell::RefCell,
@@ -56,6 +56,9 @@ impl Level {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let outside = set_grad_enabled(true);
+        if !outside {
+            count_silenced(1);
+        }
         ACTIVE.with(|a| a.borrow_mut().push((id, outside)));
         Level { info: Arc::new(Info { id, name, ended: AtomicBool::new(false) }) }
     }
@@ -71,16 +74,21 @@ impl Drop for Level {
             if let Some(at) = active.iter().rposition(|(id, _)| *id == self.info.id) {
                 let (_, outside) = active.remove(at);
                 set_grad_enabled(outside);
+                if !outside {
+                    count_silenced(-1);
+                }
             }
         });
     }
 }
 /// Whether the tape of this level (`None`: the bottom) records now: `no_grad` inside a transformation silences it and
 /// all levels outside; `no_grad` outside it silences only those outside.
+#[inline]
 pub(super) fn records(level: Option<&Info>) -> bool {
+    let Some(level) = level else { return bottom_records() };
     grad_enabled()
         && ACTIVE.with(|a| {
             let active = a.borrow();
-            active.iter().filter(|(id, _)| level.is_none_or(|l| *id > l.id)).all(|(_, outside)| *outside)
+            active.iter().filter(|(id, _)| *id > level.id).all(|(_, outside)| *outside)
         })
 }

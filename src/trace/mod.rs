@@ -7,7 +7,7 @@ mod tape;
 mod value;
 pub use level::{Level, LevelRef};
 pub use mode::{default_dtype, grad_enabled, inference, set_default_dtype, set_grad_enabled, set_inference};
-pub use tape::relabel;
+pub use tape::{recorded, relabel};
 pub use value::{Kind, Taped, Traced, Value};
 
 use crate::{
@@ -48,14 +48,6 @@ fn apply_prim(op: Prim, xs: &[&Value]) -> Result<Values> {
             }
         }
     }
-}
-/// The result `y` of an op on values of the bottom level, with its history if any of them has one.
-#[inline]
-pub fn recorded(op: impl Into<Prim>, xs: &[&Value], y: Array) -> Result<Value> {
-    if xs.iter().all(|x| matches!(x, Value::Array(_))) {
-        return Ok(Value::Array(y));
-    }
-    tape::relabel(op.into(), xs, y)
 }
 /// The numbers, once no transformation is left.
 #[inline]

@@ -5,25 +5,38 @@ use std::{
     sync::atomic::{AtomicU8, Ordering},
 };
 
+struct Mode {
+    grad: Cell<bool>,
+    /// Active transformations that were entered while recording was off.
+    silenced: Cell<usize>,
+    inference: Cell<bool>,
+}
 thread_local! {
-    static GRAD: Cell<bool> = const { Cell::new(true) };
-    static INFERENCE: Cell<bool> = const { Cell::new(false) };
+    static MODE: Mode = const { Mode { grad: Cell::new(true), silenced: Cell::new(0), inference: Cell::new(false) } };
 }
 /// Whether ops on tensors that require a gradient are recorded.
 #[inline]
 pub fn grad_enabled() -> bool {
-    GRAD.with(Cell::get)
+    MODE.with(|m| m.grad.get())
+}
+/// Whether the bottom tape records: on now, and outside of every active transformation.
+#[inline]
+pub(super) fn bottom_records() -> bool {
+    MODE.with(|m| m.grad.get() && m.silenced.get() == 0)
+}
+pub(super) fn count_silenced(change: isize) {
+    MODE.with(|m| m.silenced.set(m.silenced.get().saturating_add_signed(change)));
 }
 /// Switch recording; returns what it was.
 pub fn set_grad_enabled(on: bool) -> bool {
-    GRAD.with(|g| g.replace(on))
+    MODE.with(|m| m.grad.replace(on))
 }
 /// Whether new tensors are inference tensors, which never take part in recording.
 pub fn inference() -> bool {
-    INFERENCE.with(Cell::get)
+    MODE.with(|m| m.inference.get())
 }
 pub fn set_inference(on: bool) -> bool {
-    INFERENCE.with(|i| i.replace(on))
+    MODE.with(|m| m.inference.replace(on))
 }
 
 static DOUBLE: AtomicU8 = AtomicU8::new(0);

@@ -3,8 +3,8 @@ use super::{apply_prim, eval, level::records, Kind, LevelRef, Value};
 use crate::{
     array::Array,
     error::{Error, Result},
-    graph::{Edge, NodeRef, SavedValue},
-    op::{Prim, Values, Which},
+    graph::{Edge, Kept, NodeRef, Parents, SavedValue},
+    op::{Op, Prim, Values, Which},
 };
 use smallvec::SmallVec;
 
@@ -14,7 +14,7 @@ pub(super) fn record_bottom(op: Prim, xs: &[&Value]) -> Result<Values> {
     if !op.differentiable() || !records(None) {
         return Ok(ys.into_iter().map(Value::Array).collect());
     }
-    let parents: SmallVec<[Option<Edge>; 2]> = xs.iter().map(|x| x.edge().cloned()).collect();
+    let parents: Parents = xs.iter().map(|x| x.edge().cloned()).collect();
     let input = |i: usize| xs[i].array().map(|a: &Array| Value::Array(a.clone()));
     let ys: Values = ys.into_iter().map(Value::Array).collect();
     finish(None, op, parents, input, |i| xs[i].aval(), ys)
@@ -22,7 +22,7 @@ pub(super) fn record_bottom(op: Prim, xs: &[&Value]) -> Result<Values> {
 /// Record on the tape of a transformation; the levels below see the op as well.
 pub(super) fn record(level: &LevelRef, op: Prim, xs: &[&Value]) -> Result<Values> {
     let mut values: SmallVec<[&Value; 4]> = SmallVec::new();
-    let mut parents: SmallVec<[Option<Edge>; 2]> = SmallVec::new();
+    let mut parents: Parents = SmallVec::new();
     for x in xs {
         match x.at(level) {
             Some(Kind::Taped { value, edge }) => {
@@ -47,7 +47,7 @@ pub(super) fn record(level: &LevelRef, op: Prim, xs: &[&Value]) -> Result<Values
 fn finish(
     level: Option<&LevelRef>,
     op: Prim,
-    parents: SmallVec<[Option<Edge>; 2]>,
+    parents: Parents,
     input: impl Fn(usize) -> Result<Value>,
     aval: impl Fn(usize) -> crate::array::Aval,
     ys: Values,
@@ -66,7 +66,7 @@ fn finish(
     }
     let needs = parents.iter().enumerate().fold(Which::NONE, |w, (i, p)| if p.is_some() { w.with(i) } else { w });
     let saves = op.saves(needs);
-    let mut kept: SmallVec<[SavedValue; 2]> = SmallVec::new();
+    let mut kept = Kept::new();
     if saves.inputs != Which::NONE {
         for i in (0..parents.len()).filter(|&i| saves.inputs.has(i)) {
             kept.push(SavedValue::new(input(i)?));
@@ -86,9 +86,32 @@ fn finish(
         })
         .collect())
 }
+/// The result `y` of an elementwise op on values of the bottom level, with its history if any of them has one.
+#[inline]
+pub fn recorded<O: Op, const N: usize>(op: O, xs: [&Value; N], y: Array) -> Result<Value> {
+    if xs.iter().all(|x| matches!(x, Value::Array(_))) || !O::DIFFERENTIABLE || !records(None) {
+        return Ok(Value::Array(y));
+    }
+    let edges: [Option<&Edge>; 2] = std::array::from_fn(|i| xs.get(i).and_then(|x| x.edge()));
+    let needs = (0..N).fold(Which::NONE, |needs, i| if edges[i].is_some() { needs.with(i) } else { needs });
+    let saves = op.saves(needs);
+    let long = N > 2 || saves.avals || (saves.outputs && saves.inputs != Which::NONE);
+    if long || edges.iter().flatten().any(|e| e.slot > u8::MAX.into()) {
+        return relabel(op.into(), &xs, y);
+    }
+    let mut kept = [None, None];
+    for (x, kept) in xs.iter().zip(&mut kept).enumerate().filter(|(i, _)| saves.inputs.has(*i)).map(|(_, pair)| pair) {
+        *kept = Some(SavedValue::new(Value::Array(x.array()?.clone())));
+    }
+    if saves.outputs {
+        kept[0] = Some(SavedValue::new(Value::Array(y.clone())));
+    }
+    let edge = Edge { node: NodeRef::short(op.into(), N as u8, edges, kept), slot: 0 };
+    Ok(Value::Array(y).taped(None, edge))
+}
 /// The history of `op` for numbers that were written already: nothing is computed.
 pub fn relabel(op: Prim, xs: &[&Value], result: Array) -> Result<Value> {
-    let parents: SmallVec<[Option<Edge>; 2]> = xs.iter().map(|x| x.edge().cloned()).collect();
+    let parents: Parents = xs.iter().map(|x| x.edge().cloned()).collect();
     if !op.differentiable() || parents.iter().all(Option::is_none) || !records(None) {
         return Ok(Value::Array(result));
     }

@@ -136,7 +136,8 @@ impl Value {
             _ => None,
         }
     }
-    fn storage(&self) -> &Array {
+    /// The storage underneath all wrappers.
+    pub fn storage(&self) -> &Array {
         match self {
             Value::Array(a) => a,
             Value::Taped(t) => &t.array,
