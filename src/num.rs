@@ -33,6 +33,9 @@ pub trait Num:
     fn sigmoid(self) -> Self;
     fn erf(self) -> Self;
     fn ndtr(self) -> Self;
+    fn digamma(self) -> Self;
+    /// Derivative of order `n` ≥ 1 of digamma.
+    fn polygamma(self, n: u32) -> Self;
     fn abs(self) -> Self;
     fn sign(self) -> Self;
     fn floor(self) -> Self;
@@ -75,7 +78,11 @@ impl<T: Real> Num for T {
     fn pow(self, y: Self) -> Self {
         Real::pow(self, y)
     }
-    forward! { Real: exp ln sqrt sin cos sinh cosh tanh sigmoid erf ndtr abs sign floor trunc }
+    #[inline(always)]
+    fn polygamma(self, n: u32) -> Self {
+        Real::polygamma(self, n)
+    }
+    forward! { Real: exp ln sqrt sin cos sinh cosh tanh sigmoid erf ndtr digamma abs sign floor trunc }
 }
 /// A number computed with full-range functions: slopes outside the interval where the fast forms hold.
 #[derive(Clone, Copy)]
@@ -129,7 +136,10 @@ impl<T: Real> Num for FullRange<T> {
     fn ln(self) -> Self {
         FullRange(Real::ln(self.0))
     }
-    wrapped! { sqrt => sqrt sin => sin_any cos => cos_any sinh => sinh cosh => cosh tanh => tanh sigmoid => sigmoid
+    fn polygamma(self, n: u32) -> Self {
+        FullRange(self.0.polygamma(n))
+    }
+    wrapped! { digamma => digamma_any sqrt => sqrt sin => sin_any cos => cos_any sinh => sinh cosh => cosh tanh => tanh sigmoid => sigmoid
     erf => erf ndtr => ndtr abs => abs sign => sign floor => floor trunc => trunc }
 }
 
@@ -263,6 +273,13 @@ impl Num for Expr {
             (Expr::Constant(a), Expr::Of(b)) => Expr::Of(b.and_then(|b| Pow::fixed(&b, Fixed::Left(Scalar::Float(a))))),
             (Expr::Of(a), Expr::Of(b)) => Expr::Of(a.and_then(|a| Pow::of(&a, &b?))),
         }
+    }
+    fn polygamma(self, n: u32) -> Expr {
+        self.map(|c| Real::polygamma(c, n), |v| ops::Map1(ops::special::Polygamma { n }).call(&[v]))
+    }
+    fn digamma(self) -> Expr {
+        // A constant may be negative, where only the full-range form holds.
+        self.map(Real::digamma_any, |v| ops::Map1(ops::special::Digamma).call(&[v]))
     }
     traced! {
         exp ops::exponential::Exp, ln ops::exponential::Log, sqrt ops::power::Sqrt, sin ops::trig::Sin, cos ops::trig::Cos,

@@ -17,6 +17,7 @@ mod hyperbolic;
 mod inverse_trig;
 mod log;
 mod payne_hanek;
+mod polygamma;
 mod power;
 mod remainder;
 #[cfg(test)]
@@ -131,6 +132,8 @@ pub trait Real:
     fn digamma(self) -> Self;
     fn digamma_fits(self) -> bool;
     fn digamma_any(self) -> Self;
+    /// Derivative of order `n` ≥ 1 of digamma.
+    fn polygamma(self, n: u32) -> Self;
 
     /// Remainder of the truncated quotient, exact, as C's `fmod`.
     ///
@@ -311,6 +314,10 @@ macro_rules! real {
             #[inline(always)]
             fn digamma_any(self) -> $t {
                 gamma::$t::digamma_any(self)
+            }
+            #[inline(always)]
+            fn polygamma(self, n: u32) -> $t {
+                polygamma::polygamma(n, self as f64) as $t
             }
         }
     };

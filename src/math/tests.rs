@@ -210,6 +210,24 @@ fn gamma_functions() {
     sweep("digamma_any", Real::digamma_any, Real::digamma_any, exact_digamma, 1.0, (2.0, 1.0));
 }
 #[test]
+fn polygamma() {
+    let (mut worst, mut worst32) = (Worst::default(), Worst::default());
+    for &(n, x, high, low) in tables::POLYGAMMA {
+        worst.see(error64(x.polygamma(n), high, low, 0.0), (n, x));
+        worst32.see(error32((x as f32).polygamma(n), high, 0.0), (n, x));
+    }
+    worst.at_most("polygamma f64", 1.0);
+    worst32.at_most("polygamma f32", 0.51);
+    // Poles, the ends of the range, and what overflows only on the way.
+    let infinity = f64::INFINITY;
+    assert_eq!([0.0, -0.0, -1.0, -7.0, 1e-300].map(|x: f64| x.polygamma(1)), [infinity; 5]);
+    assert_eq!([0.0, -1.0, -1e300, 1e-300].map(|x: f64| x.polygamma(2)), [-infinity; 4]);
+    assert_eq!((infinity.polygamma(1), 1e300.polygamma(1), 1e300.polygamma(2)), (0.0, 1e-300, 0.0));
+    assert!((-infinity).polygamma(1).is_nan() && f64::NAN.polygamma(1).is_nan());
+    // 499! ζ(500, 300), whose factors overflow; from mpmath.
+    assert!(error64(300.0.polygamma(499), 8.282016494410434e-108, -1.979453028087166e-124, 0.0) <= 1.0);
+}
+#[test]
 fn full_range_forms_extend_the_fast_ones() {
     for x in doubles() {
         if x.sin_fits() {

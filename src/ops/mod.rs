@@ -162,8 +162,8 @@ macro_rules! ops { (unary: $($U:ident)*; binary: $($B:ident)*; full: $($F:ident)
     }
 } }
 ops! {
-    unary: Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Erf Erfc Erfinv Exp Exp2 Expm1 Floor Log Log10 Log1p Log2
-        LogSigmoid Ndtr Neg Reciprocal Relu Round Rsqrt Sigmoid Sign Sin Sinh Sqrt Square Tan Tanh Trunc;
+    unary: Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Digamma Erf Erfc Erfinv Exp Exp2 Expm1 Floor Lgamma Log Log10 Log1p
+        Log2 LogSigmoid Ndtr Neg Polygamma Reciprocal Relu Round Rsqrt Sigmoid Sign Sin Sinh Sqrt Square Tan Tanh Trunc;
     binary: Add Atan2 BitAnd BitOr BitXor Div Fmod FloorDivide Hypot LeftShift LogAddExp Maximum Minimum Mul Pow Remainder RightShift Scale Sub XLogY;
     full: ArgExtreme ArgSort Cat Compare Convert Copy CumSum Expand Extreme Leaf LogSumExp MatMul Norm Permute Prod Put PutAdd
         Reshape Slice SliceScatter Softmax Sum Take Truth Var Where;

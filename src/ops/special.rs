@@ -3,7 +3,12 @@ use super::{
     binary::{Binary, Reads},
     unary::{Of, Unary},
 };
-use crate::{math::Real, num::Num};
+use crate::{
+    error::{Error, Result},
+    math::Real,
+    num::Num,
+    trace::Value,
+};
 /// Error function, 2/√π ∫₀ˣ exp(-s²) ds.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Erf;
@@ -62,6 +67,82 @@ impl Unary for Erfinv {
     #[inline(always)]
     fn slope<N: Num>(&self, v: N) -> N {
         v.squared().exp() * N::lit(0.886_226_925_452_758)
+    }
+}
+/// ln |Γ(x)|.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Lgamma;
+impl Unary for Lgamma {
+    const NAME: &'static str = "lgamma";
+    const SLOPE: Of = Of::Input;
+    const COST: usize = 30;
+    #[inline(always)]
+    fn f<T: Real>(&self, x: T) -> T {
+        x.lgamma()
+    }
+    #[inline(always)]
+    fn slope<N: Num>(&self, v: N) -> N {
+        v.digamma()
+    }
+    #[inline(always)]
+    fn fits<T: Real>(&self, x: T) -> bool {
+        x.lgamma_fits()
+    }
+    const LIMITED: bool = true;
+    fn full<T: Real>(&self, x: T) -> T {
+        x.lgamma_any()
+    }
+}
+/// Γ′(x)/Γ(x), the slope of lgamma.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Digamma;
+impl Unary for Digamma {
+    const NAME: &'static str = "digamma";
+    const SLOPE: Of = Of::Input;
+    const COST: usize = 30;
+    #[inline(always)]
+    fn f<T: Real>(&self, x: T) -> T {
+        x.digamma()
+    }
+    #[inline(always)]
+    fn slope<N: Num>(&self, v: N) -> N {
+        v.polygamma(1)
+    }
+    #[inline(always)]
+    fn fits<T: Real>(&self, x: T) -> bool {
+        x.digamma_fits()
+    }
+    const LIMITED: bool = true;
+    fn full<T: Real>(&self, x: T) -> T {
+        x.digamma_any()
+    }
+}
+/// Derivative of order `n` ≥ 1 of digamma.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Polygamma {
+    pub n: u32,
+}
+impl Unary for Polygamma {
+    const NAME: &'static str = "polygamma";
+    const SLOPE: Of = Of::Input;
+    const COST: usize = 400;
+    #[inline(always)]
+    fn f<T: Real>(&self, x: T) -> T {
+        x.polygamma(self.n)
+    }
+    #[inline(always)]
+    fn slope<N: Num>(&self, v: N) -> N {
+        v.polygamma(self.n + 1)
+    }
+}
+/// The largest order that `polygamma` takes: its factorial is computed factor by factor.
+const HIGHEST_ORDER: i64 = 100_000;
+/// Derivative of order `n` of digamma; of order 0, digamma itself.
+pub fn polygamma(n: i64, x: &Value) -> Result<Value> {
+    match n {
+        0 => Digamma.of(x),
+        1..=HIGHEST_ORDER => Polygamma { n: n as u32 }.of(x),
+        _ => Err(Error::value("polygamma", format!("the order must lie in 0..={HIGHEST_ORDER}, but is {n}"))),
     }
 }
 /// a · log(b), and 0 where a is 0.

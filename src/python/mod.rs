@@ -11,6 +11,7 @@ mod func;
 mod index;
 mod linear;
 mod nn;
+mod order;
 mod protocols;
 mod random;
 mod reduce;
@@ -33,6 +34,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     create::register(m)?;
     shape::register(m)?;
     reduce::register(m)?;
+    order::register(m)?;
     index::register(m)?;
     linear::register(m)?;
     nn::register(m)?;

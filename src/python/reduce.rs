@@ -1,4 +1,4 @@
-//! Reductions, scans and sorting in Python.
+//! Reductions in Python.
 use super::{
     args::{axes, dtype, either, keep, Dims},
     dtype::Arg,
@@ -10,17 +10,23 @@ use crate::{
     ops::{
         arith::{Maximum, Minimum},
         binary::Binary,
-        norm, order, prod, reduce, scan, softmax, sum, variance,
+        norm, prod, reduce, softmax, sum, variance,
     },
     shape::axis,
     trace::Value,
 };
 use pyo3::{prelude::*, IntoPyObjectExt};
 
+/// What all reductions do with `dim`.
+macro_rules! dims { () => {
+    "\nShape: `dim` (an int, a tuple, or None for all; also `axis`) is dropped, or kept as size 1 with `keepdim`; raises \
+    IndexError where it is out of range."
+} }
 macro_rules! simple { ($($(#[$doc:meta])* $name:ident |$x:ident, $axes:ident, $keep:ident| $body:expr;)*) => {
     #[pymethods]
     impl Tensor { $(
         $(#[$doc])*
+        #[doc = dims!()]
         #[pyo3(signature = (dim=None, keepdim=false, *, axis=None, keepdims=None))]
         fn $name(&self, py: Python<'_>, dim: Option<Dims>, keepdim: bool, axis: Option<Dims>, keepdims: Option<bool>) -> PyResult<Tensor> {
             let $x = &self.value()?;
@@ -32,21 +38,57 @@ macro_rules! simple { ($($(#[$doc:meta])* $name:ident |$x:ident, $axes:ident, $k
     const SIMPLE: &[&str] = &[$(stringify!($name)),*];
 } }
 simple! {
-    /// Largest element over dimensions; equal ones share the slope.
+    /// Largest element over dimensions; NaN wins.
+    ///
+    /// The dtype is kept; raises TypeError for complex numbers, ValueError for the extreme of nothing.
+    ///
+    /// Derivative: 1, in equal shares among the elements that are the largest.
+    ///
+    /// >>> rg.amax(rg.tensor([[1.0, 5.0], [4.0, 2.0]]), dim=0)
+    /// tensor([4., 5.])
     amax |x, axes, keep| reduce::extreme(x, axes, keep, true);
-    /// Smallest element over dimensions; equal ones share the slope.
+    /// Smallest element over dimensions; NaN wins.
+    ///
+    /// The dtype is kept; raises TypeError for complex numbers, ValueError for the extreme of nothing.
+    ///
+    /// Derivative: 1, in equal shares among the elements that are the smallest.
+    ///
+    /// >>> rg.amin(rg.tensor([[1.0, 5.0], [4.0, 2.0]]), dim=0)
+    /// tensor([1., 2.])
     amin |x, axes, keep| reduce::extreme(x, axes, keep, false);
-    /// Whether any element is true.
+    /// Whether any element over dimensions is not zero.
+    ///
+    /// Any dtype, the result is bool.
+    ///
+    /// Derivative: none, the result is bool.
+    ///
+    /// >>> rg.any(rg.tensor([[0, 1], [0, 0]]), dim=1)
+    /// tensor([ True, False])
     any |x, axes, keep| reduce::truth(x, axes, keep, false);
-    /// Whether all elements are true.
+    /// Whether all elements over dimensions are not zero.
+    ///
+    /// Any dtype, the result is bool.
+    ///
+    /// Derivative: none, the result is bool.
+    ///
+    /// >>> rg.all(rg.tensor([[1, 1], [0, 1]]), dim=1)
+    /// tensor([ True, False])
     all |x, axes, keep| reduce::truth(x, axes, keep, true);
-    /// Logarithm of the sum of exponentials, without overflow.
+    /// Logarithm of the sum of exponentials over dimensions, without overflow.
+    ///
+    /// Integers and booleans become the default dtype; raises TypeError for complex numbers.
+    ///
+    /// Derivative: the softmax over the same dimensions.
+    ///
+    /// >>> rg.logsumexp(rg.tensor([1000.0, 1000.0]))
+    /// tensor(1000.6932)
     logsumexp |x, axes, keep| softmax::logsumexp(x, axes, keep);
 }
 macro_rules! typed { ($($(#[$doc:meta])* $name:ident |$x:ident, $axes:ident, $keep:ident, $dtype:ident| $body:expr;)*) => {
     #[pymethods]
     impl Tensor { $(
         $(#[$doc])*
+        #[doc = dims!()]
         #[pyo3(signature = (dim=None, keepdim=false, *, dtype=None, axis=None, keepdims=None))]
         fn $name(&self, py: Python<'_>, dim: Option<Dims>, keepdim: bool, dtype: Option<Arg>, axis: Option<Dims>, keepdims: Option<bool>) -> PyResult<Tensor> {
             let $x = &self.value()?;
@@ -59,10 +101,34 @@ macro_rules! typed { ($($(#[$doc:meta])* $name:ident |$x:ident, $axes:ident, $ke
 } }
 typed! {
     /// Sum over dimensions.
+    ///
+    /// Integers and booleans are summed in int64; `dtype` converts first.
+    ///
+    /// Derivative: 1 by every element.
+    ///
+    /// >>> x = rg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    /// >>> rg.sum(x)
+    /// tensor(10.)
+    /// >>> rg.sum(x, dim=0)
+    /// tensor([4., 6.])
     sum |x, axes, keep, dtype| sum::sum(x, axes, keep, dtype);
-    /// Mean over dimensions.
+    /// Mean over dimensions; NaN of nothing.
+    ///
+    /// Floats and complex numbers; `dtype` converts first, and without it raises TypeError for integers and booleans.
+    ///
+    /// Derivative: 1 / n by each of the n elements.
+    ///
+    /// >>> rg.mean(rg.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=1)
+    /// tensor([1.5000, 3.5000])
     mean |x, axes, keep, dtype| reduce::mean(x, axes, keep, dtype);
     /// Product over dimensions.
+    ///
+    /// Integers and booleans are multiplied in int64; `dtype` converts first.
+    ///
+    /// Derivative: by each element the product of all others, right also with zeros among them.
+    ///
+    /// >>> rg.prod(rg.tensor([2.0, 3.0, 4.0]))
+    /// tensor(24.)
     prod |x, axes, keep, dtype| prod::prod(x, axes, keep, dtype);
 }
 fn correction(correction: Option<f64>, unbiased: Option<bool>, ddof: Option<f64>) -> f64 {
@@ -84,7 +150,7 @@ fn spread(
         _ => Ok((axes(op, None, axis, x.rank())?, unbiased)),
     }
 }
-fn pair(py: Python<'_>, name: &str, a: Value, b: Value) -> PyResult<Py<PyAny>> {
+pub fn pair(py: Python<'_>, name: &str, a: Value, b: Value) -> PyResult<Py<PyAny>> {
     let class = py.import("rustgrad._results")?.getattr(name)?;
     Ok(class.call1((Tensor::new(a), Tensor::new(b)))?.unbind())
 }
@@ -118,10 +184,18 @@ where
 }
 #[pymethods]
 impl Tensor {
-    /// var(dim=None, *, correction=1, keepdim=False)
-    /// --
+    /// Variance over dimensions, Σ (x - mean)² / (n - correction).
     ///
-    /// Variance over dimensions.
+    /// Shape: `dim` (an int, a tuple, or None for all; also `axis`) is dropped, or kept as size 1 with `keepdim`.
+    /// `correction` (1; also `ddof`, or `unbiased` for 0 and 1) is taken off the count; NaN where nothing is left of
+    /// it. Raises TypeError for integers and booleans. Raises IndexError for a `dim` that is out of range.
+    ///
+    /// Derivative: 2 (x - mean) / (n - correction).
+    ///
+    /// >>> rg.var(rg.tensor([1.0, 2.0, 3.0, 4.0]))
+    /// tensor(1.6667)
+    /// >>> rg.var(rg.tensor([1.0, 2.0, 3.0, 4.0]), correction=0)
+    /// tensor(1.2500)
     #[pyo3(signature = (dim=None, unbiased=None, keepdim=false, *, correction=None, axis=None, keepdims=None, ddof=None))]
     fn var(
         &self,
@@ -139,10 +213,16 @@ impl Tensor {
         let c = self::correction(correction, unbiased, ddof);
         Ok(run(py, x.len(), || variance::var(&x, axes, keep(keepdim, keepdims), c))?.into())
     }
-    /// std(dim=None, *, correction=1, keepdim=False)
-    /// --
+    /// Standard deviation over dimensions, the square root of `var`.
     ///
-    /// Standard deviation over dimensions.
+    /// Shape: `dim` (an int, a tuple, or None for all; also `axis`) is dropped, or kept as size 1 with `keepdim`.
+    /// `correction`, `ddof` and `unbiased` as for `var`. Raises TypeError for integers and booleans. Raises IndexError
+    /// for a `dim` that is out of range.
+    ///
+    /// Derivative: (x - mean) / ((n - correction) std), 0 where all elements are equal.
+    ///
+    /// >>> rg.std(rg.tensor([1.0, 2.0, 3.0, 4.0]))
+    /// tensor(1.2910)
     #[pyo3(signature = (dim=None, unbiased=None, keepdim=false, *, correction=None, axis=None, keepdims=None, ddof=None))]
     fn std(
         &self,
@@ -160,33 +240,76 @@ impl Tensor {
         let c = self::correction(correction, unbiased, ddof);
         Ok(run(py, x.len(), || variance::std(&x, axes, keep(keepdim, keepdims), c))?.into())
     }
-    /// max(dim=None, keepdim=False)
-    /// --
+    /// Largest element; with `dim`, a pair (values, indices); with a tensor, `maximum` of both.
     ///
-    /// Largest element; with `dim`, a pair (values, indices); with a tensor, the larger of each two.
+    /// Shape: a number, or `dim` dropped, kept as size 1 with `keepdim`. The dtype is kept, indices are int64; raises
+    /// TypeError for complex numbers, ValueError for the extreme of nothing, IndexError for a `dim` that is out of
+    /// range.
+    ///
+    /// Derivative: without `dim` 1 in equal shares among the largest; with `dim` 1 by the element at the index.
+    ///
+    /// >>> x = rg.tensor([[1.0, 5.0], [4.0, 2.0]])
+    /// >>> rg.max(x)
+    /// tensor(5.)
+    /// >>> rg.max(x, 1).indices
+    /// tensor([1, 0])
     #[pyo3(signature = (dim=None, keepdim=false))]
     fn max(&self, py: Python<'_>, dim: Option<&Bound<'_, PyAny>>, keepdim: bool) -> PyResult<Py<PyAny>> {
         extreme::<Maximum>(py, self, dim, keepdim, true)
     }
-    /// Smallest element; with dim, a pair (values, indices); with a tensor, the smaller of each two.
+    /// Smallest element; with `dim`, a pair (values, indices); with a tensor, `minimum` of both.
+    ///
+    /// Shapes, dtypes and errors: as `max`.
+    ///
+    /// Derivative: without `dim` 1 in equal shares among the smallest; with `dim` 1 by the element at the index.
+    ///
+    /// >>> x = rg.tensor([[1.0, 5.0], [4.0, 2.0]])
+    /// >>> rg.min(x)
+    /// tensor(1.)
+    /// >>> rg.min(x, 1).values
+    /// tensor([1., 2.])
     #[pyo3(signature = (dim=None, keepdim=false))]
     fn min(&self, py: Python<'_>, dim: Option<&Bound<'_, PyAny>>, keepdim: bool) -> PyResult<Py<PyAny>> {
         extreme::<Minimum>(py, self, dim, keepdim, false)
     }
-    /// Position of the largest element, in the flattened tensor or along a dimension.
+    /// Position of the largest element along a dimension, or in the flattened tensor; the first of equals.
+    ///
+    /// Shape: a number, or `dim` (also `axis`) dropped, kept as size 1 with `keepdim`. The result is int64; raises
+    /// TypeError for complex numbers, ValueError for the extreme of nothing, IndexError for a `dim` that is out of
+    /// range.
+    ///
+    /// Derivative: none, the result is int64.
+    ///
+    /// >>> rg.argmax(rg.tensor([[1.0, 5.0], [4.0, 2.0]]), dim=1)
+    /// tensor([1, 0])
     #[pyo3(signature = (dim=None, keepdim=false, *, axis=None))]
     fn argmax(&self, dim: Option<i64>, keepdim: bool, axis: Option<i64>) -> PyResult<Tensor> {
         self.position("argmax", either("argmax", dim, axis)?, keepdim, true)
     }
-    /// Position of the smallest element, in the flattened tensor or along a dimension.
+    /// Position of the smallest element along a dimension, or in the flattened tensor; the first of equals.
+    ///
+    /// Shapes, dtypes and errors: as `argmax`.
+    ///
+    /// Derivative: none, the result is int64.
+    ///
+    /// >>> rg.argmin(rg.tensor([[1.0, 5.0], [4.0, 2.0]]), dim=1)
+    /// tensor([0, 1])
     #[pyo3(signature = (dim=None, keepdim=false, *, axis=None))]
     fn argmin(&self, dim: Option<i64>, keepdim: bool, axis: Option<i64>) -> PyResult<Tensor> {
         self.position("argmin", either("argmin", dim, axis)?, keepdim, false)
     }
-    /// norm(p=2, dim=None, keepdim=False)
-    /// --
+    /// The p-norm over dimensions, (Σ |x|ᵖ)^(1/p); `p` is a number, infinity, or "fro" for 2.
     ///
-    /// The p-norm over dimensions; its slope at the origin is 0.
+    /// Shape: `dim` (an int, a tuple, or None for all) is dropped, or kept as size 1 with `keepdim`. Floats, or
+    /// converted by `dtype`; raises TypeError for integers and booleans, ValueError for another `p`, IndexError for a
+    /// `dim` that is out of range.
+    ///
+    /// Derivative: x / ‖x‖ for p = 2, and 0 at the origin; for other p sign(x) |x|ᵖ⁻¹ / ‖x‖ᵖ⁻¹.
+    ///
+    /// >>> rg.norm(rg.tensor([3.0, 4.0]))
+    /// tensor(5.)
+    /// >>> rg.norm(rg.tensor([3.0, -4.0]), 1)
+    /// tensor(7.)
     #[pyo3(signature = (p=None, dim=None, keepdim=false, dtype=None))]
     fn norm(
         &self,
@@ -211,53 +334,6 @@ impl Tensor {
         let axes = axes("norm", dim, None, x.rank())?;
         Ok(norm::vector_norm(&x, p, axes, keepdim)?.into())
     }
-    /// Running sum along a dimension.
-    #[pyo3(signature = (dim=None, *, dtype=None, axis=None))]
-    fn cumsum(&self, dim: Option<i64>, dtype: Option<Arg>, axis: Option<i64>) -> PyResult<Tensor> {
-        let x = self.value()?;
-        let a = self.required("cumsum", dim, axis)?;
-        Ok(scan::cumsum(&x, a, self::dtype(dtype))?.into())
-    }
-    /// Running product along a dimension.
-    #[pyo3(signature = (dim=None, *, dtype=None, axis=None))]
-    fn cumprod(&self, dim: Option<i64>, dtype: Option<Arg>, axis: Option<i64>) -> PyResult<Tensor> {
-        let x = self.value()?;
-        let a = self.required("cumprod", dim, axis)?;
-        Ok(scan::cumprod(&x, a, self::dtype(dtype))?.into())
-    }
-    /// sort(dim=-1, descending=False, stable=False)
-    /// --
-    ///
-    /// Sorted values and their positions; always stable.
-    #[pyo3(signature = (dim=-1, descending=false, stable=false))]
-    fn sort(&self, py: Python<'_>, dim: i64, descending: bool, stable: bool) -> PyResult<Py<PyAny>> {
-        let _ = stable; // the sort is stable in any case
-        let x = self.value()?;
-        let a = axis("sort", dim, x.rank())?;
-        let (v, i) = run(py, 20 * x.len(), || order::sort("sort", &x, a, descending))?;
-        pair(py, "sort", v, i)
-    }
-    /// Positions that sort along a dimension; always stable.
-    #[pyo3(signature = (dim=-1, descending=false, stable=false))]
-    fn argsort(&self, py: Python<'_>, dim: i64, descending: bool, stable: bool) -> PyResult<Tensor> {
-        let _ = stable; // the sort is stable in any case
-        let x = self.value()?;
-        let a = axis("argsort", dim, x.rank())?;
-        Ok(run(py, 20 * x.len(), || order::sort("argsort", &x, a, descending))?.1.into())
-    }
-    /// topk(k, dim=-1, largest=True, sorted=True)
-    /// --
-    ///
-    /// The k largest (or smallest) elements along a dimension, in order, and their positions.
-    #[pyo3(signature = (k, dim=-1, largest=true, sorted=true))]
-    fn topk(&self, py: Python<'_>, k: i64, dim: i64, largest: bool, sorted: bool) -> PyResult<Py<PyAny>> {
-        let _ = sorted; // sorted in any case
-        let x = self.value()?;
-        let a = axis("topk", dim, x.rank())?;
-        let k = usize::try_from(k).map_err(|_| Error::value("topk", format!("k must not be negative, but is {k}")))?;
-        let (v, i) = run(py, 20 * x.len(), || order::top("topk", &x, a, largest, k))?;
-        pair(py, "topk", v, i)
-    }
 }
 impl Tensor {
     fn position(&self, op: &'static str, dim: Option<i64>, keepdim: bool, largest: bool) -> PyResult<Tensor> {
@@ -270,14 +346,9 @@ impl Tensor {
         }
         Ok(reduce::arg_extreme(&x, a, keepdim, largest)?.into())
     }
-    fn required(&self, op: &'static str, dim: Option<i64>, axis: Option<i64>) -> PyResult<usize> {
-        let dim = either(op, dim, axis)?
-            .ok_or_else(|| pyo3::exceptions::PyTypeError::new_err(format!("{op}: missing the argument dim")))?;
-        Ok(self::axis(op, dim, self.value()?.rank())?)
-    }
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     export(m, SIMPLE)?;
     export(m, TYPED)?;
-    export(m, &["var", "std", "max", "min", "argmax", "argmin", "norm", "cumsum", "cumprod", "sort", "argsort", "topk"])
+    export(m, &["var", "std", "max", "min", "argmax", "argmin", "norm"])
 }

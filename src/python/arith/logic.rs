@@ -1,0 +1,137 @@
+//! Elementwise answers and bits: comparisons, truth values, bit operations, and the choice by a condition.
+use super::{
+    super::{
+        export,
+        tensor::{Operand, Tensor},
+    },
+    operators::ordered,
+};
+use crate::ops::{compare::Order, logic, select};
+use pyo3::prelude::*;
+
+macro_rules! comparisons { ($($name:ident $order:ident $what:literal $result:literal;)*) => {
+    #[pymethods]
+    impl Tensor { $(
+        #[doc = concat!(
+            "True where `input` ", $what, " `other`, element by element.\n\nShapes: `input` and `other` (a tensor or a \
+            number) broadcast; raises ValueError if they cannot. The result is bool. Complex numbers have no order: only \
+            eq and ne take them, the others raise TypeError.\n\nDerivative: none, the result is bool.\n\n>>> rg.",
+            stringify!($name), "(rg.tensor([1, 2, 3]), 2)\ntensor(", $result, ")"
+        )]
+        fn $name(&self, other: Operand) -> PyResult<Tensor> {
+            Ok(ordered(Order::$order, &self.value()?, other)?.into())
+        }
+    )* }
+    const COMPARISONS: &[&str] = &[$(stringify!($name)),*];
+} }
+comparisons! {
+    lt Less "is below" "[ True, False, False]";
+    le LessEqual "is not above" "[ True,  True, False]";
+    gt Greater "is above" "[False, False,  True]";
+    ge GreaterEqual "is not below" "[False,  True,  True]";
+    eq Equal "equals" "[False,  True, False]";
+    ne NotEqual "differs from" "[ True, False,  True]";
+}
+macro_rules! truths { ($($name:ident $f:path: $what:literal, $dtypes:literal, $at:literal => $result:literal;)*) => {
+    #[pymethods]
+    impl Tensor { $(
+        #[doc = concat!(
+            $what, "\n\nShape: any, kept. ", $dtypes, "\n\nDerivative: none, the result is not a float.\n\n>>> rg.",
+            stringify!($name), "(rg.tensor(", $at, "))\ntensor(", $result, ")"
+        )]
+        fn $name(&self) -> PyResult<Tensor> {
+            Ok($f(&self.value()?)?.into())
+        }
+    )* }
+    const TRUTHS: &[&str] = &[$(stringify!($name)),*];
+} }
+truths! {
+    logical_not logic::not: "True where an element is zero.",
+        "Any dtype, the result is bool.", "[0.0, 2.0]" => "[ True, False]";
+    bitwise_not logic::bitwise_not: "Every bit inverted, and the opposite of booleans.",
+        "Integers or booleans, the dtype is kept; raises TypeError for others.", "[0, 5]" => "[-1, -6]";
+    isnan logic::is_nan: "True where an element is NaN.",
+        "Any dtype, the result is bool.", "[1.0, float(\"nan\")]" => "[False,  True]";
+    isinf logic::is_inf: "True where an element is infinite.",
+        "The result is bool; raises TypeError for complex numbers.", "[1.0, float(\"-inf\")]" => "[False,  True]";
+    isfinite logic::is_finite: "True where an element is neither infinite nor NaN.",
+        "The result is bool; raises TypeError for complex numbers.", "[1.0, float(\"inf\")]" => "[ True, False]";
+}
+macro_rules! combinations { (
+    $($dtypes:literal {
+        $($name:ident $f:expr, $what:literal, $a:literal with $b:literal => $result:literal;)*
+    })*
+    operators { $($dunder:ident $g:expr;)* }
+) => {
+    #[pymethods]
+    impl Tensor {
+        $($(
+            #[doc = concat!(
+                $what, "\n\nShapes: `input` and `other` (a tensor or a number) broadcast; raises ValueError if they \
+                cannot. ", $dtypes, "\n\nDerivative: none, the result is not a float.\n\n>>> rg.",
+                stringify!($name), "(rg.tensor(", $a, "), rg.tensor(", $b, "))\ntensor(", $result, ")"
+            )]
+            fn $name(&self, other: Operand) -> PyResult<Tensor> {
+                Ok($f(&self.value()?, &other.value()?)?.into())
+            }
+        )*)*
+        $(
+            fn $dunder(&self, other: Operand) -> PyResult<Tensor> {
+                Ok($g(&self.value()?, &other.value()?)?.into())
+            }
+        )*
+    }
+    const COMBINATIONS: &[&str] = &[$($(stringify!($name)),*),*];
+} }
+combinations! {
+    "Any dtypes, the result is bool." {
+        logical_and logic::and, "True where both are not zero.",
+            "[True, True, False]" with "[True, False, False]" => "[ True, False, False]";
+        logical_or logic::or, "True where either is not zero.",
+            "[True, True, False]" with "[True, False, False]" => "[ True,  True, False]";
+        logical_xor logic::xor, "True where exactly one is not zero.",
+            "[True, True, False]" with "[True, False, False]" => "[False,  True, False]";
+    }
+    "Integers or booleans, promoted to a common dtype; raises TypeError for others." {
+        bitwise_and logic::of_bits::<logic::BitAnd>, "Bits set in both.",
+            "[12, 10]" with "[10, 3]" => "[8, 2]";
+        bitwise_or logic::of_bits::<logic::BitOr>, "Bits set in either.",
+            "[12, 10]" with "[10, 3]" => "[14, 11]";
+        bitwise_xor logic::of_bits::<logic::BitXor>, "Bits set in exactly one.",
+            "[12, 10]" with "[10, 3]" => "[6, 9]";
+        bitwise_left_shift logic::of_bits::<logic::LeftShift>, "Bits of `input` moved to the left by `other` places.",
+            "[1, 3]" with "[4, 1]" => "[16,  6]";
+        bitwise_right_shift logic::of_bits::<logic::RightShift>, "Bits of `input` moved to the right by `other` places.",
+            "[16, 7]" with "[4, 1]" => "[1, 3]";
+    }
+    operators {
+        __lshift__ logic::of_bits::<logic::LeftShift>;
+        __rshift__ logic::of_bits::<logic::RightShift>;
+        __and__ logic::of_bits::<logic::BitAnd>;
+        __rand__ logic::of_bits::<logic::BitAnd>;
+        __or__ logic::of_bits::<logic::BitOr>;
+        __ror__ logic::of_bits::<logic::BitOr>;
+        __xor__ logic::of_bits::<logic::BitXor>;
+        __rxor__ logic::of_bits::<logic::BitXor>;
+    }
+}
+/// Elements of `input` where the condition holds, else of `other`.
+///
+/// Shapes: all three broadcast; raises ValueError if they cannot. `condition` is bool; `input` and `other`, tensors or
+/// numbers, are promoted to a common dtype.
+///
+/// Derivative: 1 with respect to the one that was chosen, 0 to the other.
+///
+/// >>> x = rg.tensor([-1.0, 2.0])
+/// >>> rg.where(x > 0, x, 0.0)
+/// tensor([0., 2.])
+#[pyfunction(name = "where")]
+fn where_(condition: Operand, input: Operand, other: Operand) -> PyResult<Tensor> {
+    Ok(select::choose_by(&condition.value()?, &input.value()?, &other.value()?)?.into())
+}
+pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    export(m, COMPARISONS)?;
+    export(m, TRUTHS)?;
+    export(m, COMBINATIONS)?;
+    m.add_function(wrap_pyfunction!(where_, m)?)
+}
