@@ -70,7 +70,10 @@ fn conjugate(x: &Value) -> Result<Value> {
 }
 #[pymethods]
 impl Tensor {
-    /// The real part, on the same memory; a real tensor itself.
+    /// The real part, on the same memory; a real tensor itself. Assigning writes it.
+    ///
+    /// >>> rg.tensor([1 + 2j]).real
+    /// tensor([1.])
     #[getter(real)]
     fn real_part(&self) -> PyResult<Tensor> {
         let x = self.value()?;
@@ -85,20 +88,41 @@ impl Tensor {
             .write("real", |x| crate::ops::expand::to("real", &convert::to(&value, x.dtype())?, x.shape()))?;
         Ok(())
     }
-    /// The imaginary part, on the same memory.
+    /// The imaginary part, on the same memory; raises TypeError for a real tensor.
+    ///
+    /// >>> rg.tensor([1 + 2j]).imag
+    /// tensor([2.])
     #[getter(imag)]
     fn imaginary_part(&self) -> PyResult<Tensor> {
         Ok(part("imag", &self.value()?, 1)?.into())
     }
-    /// Complex conjugate.
+    /// Complex conjugate; a real tensor as it is.
+    ///
+    /// Shape and dtype: any, kept.
+    ///
+    /// Derivative: 1 for real tensors; complex ones have none.
+    ///
+    /// >>> rg.conj(rg.tensor([1 + 2j]))
+    /// tensor([1.-2.j])
     fn conj(&self) -> PyResult<Tensor> {
         Ok(conjugate(&self.value()?)?.into())
     }
-    /// Complex conjugate as numbers of its own, which conj() gives already.
+    /// The same numbers: `conj` computes them at once.
+    ///
+    /// >>> rg.tensor([1 + 2j]).resolve_conj()
+    /// tensor([1.+2.j])
     fn resolve_conj(&self) -> PyResult<Tensor> {
         Ok(self.value()?.into())
     }
-    /// Angle of complex numbers in radians; for real ones 0 or π.
+    /// Angle of complex numbers in radians; of real ones 0, and π below zero.
+    ///
+    /// Shape: any, kept. Complex numbers give the dtype of their parts, integers the default dtype; raises TypeError
+    /// for booleans.
+    ///
+    /// Derivative: 0 for real tensors; complex ones have none.
+    ///
+    /// >>> rg.angle(rg.tensor([1j, -1 + 0j]))
+    /// tensor([1.5708, 3.1416])
     fn angle(&self) -> PyResult<Tensor> {
         let x = self.value()?;
         let (real, imag) = match x.dtype().is_complex() {
@@ -108,10 +132,24 @@ impl Tensor {
         Ok(Atan2::of(&imag, &real)?.into())
     }
     /// A view of complex numbers as pairs (real, imag) in a new last dimension.
+    ///
+    /// Shape: (…) gives (…, 2), in the dtype of the parts; raises TypeError for real tensors.
+    ///
+    /// Derivative: none, complex tensors do not require a gradient.
+    ///
+    /// >>> rg.view_as_real(rg.tensor([1 + 2j]))
+    /// tensor([[1., 2.]])
     fn view_as_real(&self) -> PyResult<Tensor> {
         Ok(Value::Array(as_real("view_as_real", &self.value()?)?).into())
     }
     /// A view of pairs (real, imag) in the last dimension as complex numbers.
+    ///
+    /// Shape: (…, 2), contiguous, gives (…); raises ValueError for others.
+    ///
+    /// Derivative: none; raises NotDifferentiableError for a tensor that requires a gradient.
+    ///
+    /// >>> rg.view_as_complex(rg.tensor([[1.0, 2.0]]))
+    /// tensor([1.+2.j])
     fn view_as_complex(&self) -> PyResult<Tensor> {
         let x = self.value()?;
         if !matches!(x, Value::Array(_)) {
@@ -132,26 +170,38 @@ impl Tensor {
         Ok(Value::Array(view).into())
     }
 }
-/// complex(real, imag)
-/// --
-///
 /// Complex numbers from their parts.
+///
+/// Shapes: both broadcast. Two float tensors of one dtype; raises TypeError for others.
+///
+/// Derivative: none; raises NotDifferentiableError for parts that require a gradient.
+///
+/// >>> rg.complex(rg.tensor([1.0]), rg.tensor([2.0]))
+/// tensor([1.+2.j])
 #[pyfunction]
 fn complex(real: &Tensor, imag: &Tensor) -> PyResult<Tensor> {
     Ok(joined(&real.value()?, &imag.value()?)?.into())
 }
-/// real(input)
-/// --
+/// The real part, on the same memory; a real tensor itself.
 ///
-/// The real part, on the same memory.
+/// Shape: kept; complex numbers give the dtype of their parts.
+///
+/// Derivative: 1 for real tensors; complex ones have none.
+///
+/// >>> rg.real(rg.tensor([1 + 2j]))
+/// tensor([1.])
 #[pyfunction]
 fn real(input: &Tensor) -> PyResult<Tensor> {
     input.real_part()
 }
-/// imag(input)
-/// --
-///
 /// The imaginary part, on the same memory.
+///
+/// Shape: kept, in the dtype of the parts; raises TypeError for a real tensor.
+///
+/// Derivative: none, complex tensors do not require a gradient.
+///
+/// >>> rg.imag(rg.tensor([1 + 2j]))
+/// tensor([2.])
 #[pyfunction]
 fn imag(input: &Tensor) -> PyResult<Tensor> {
     input.imaginary_part()

@@ -1,6 +1,7 @@
-//! Between Python and tensors: nested lists, NumPy arrays without copies, the buffer they share.
+//! Between Python's objects and tensors: numbers, nested lists, whatever has an array in it.
 use super::{
     dtype::{from_name, Arg},
+    numpy::from_numpy_array,
     tensor::{scalar, scalar_object, Tensor},
 };
 use crate::{
@@ -17,76 +18,6 @@ use pyo3::{
     types::{PyDict, PyList, PyTuple},
 };
 
-/// Keeps a Python object alive behind an array; released with the interpreter attached.
-struct Keep(Option<Py<PyAny>>);
-impl Drop for Keep {
-    fn drop(&mut self) {
-        if let Some(obj) = self.0.take() {
-            // After the interpreter ended nobody can take the object back: leave it.
-            let _ = Python::try_attach(|_| drop(obj));
-        }
-    }
-}
-
-/// The array behind a NumPy array, sharing its memory.
-pub fn from_numpy_array(obj: &Bound<'_, PyAny>) -> PyResult<Array> {
-    let interface = obj.getattr("__array_interface__")?;
-    let interface = interface.cast::<PyDict>()?;
-    let get = |key: &str| {
-        interface
-            .get_item(key)?
-            .ok_or_else(|| PyTypeError::new_err(format!("from_numpy: the array interface has no {key}")))
-    };
-    let code: String = get("typestr")?.extract()?;
-    let native = if cfg!(target_endian = "little") { '<' } else { '>' };
-    let dtype = match code.strip_prefix(['|', native]) {
-        Some("b1") => Some(DType::Bool),
-        Some("u1") => Some(DType::U8),
-        Some("i4") => Some(DType::I32),
-        Some("i8") => Some(DType::I64),
-        Some("f4") => Some(DType::F32),
-        Some("f8") => Some(DType::F64),
-        Some("c8") => Some(DType::C64),
-        Some("c16") => Some(DType::C128),
-        _ => None,
-    };
-    let Some(dtype) = dtype else {
-        let name = obj.getattr("dtype")?.str()?.to_string();
-        return Err(PyTypeError::new_err(format!(
-            "from_numpy: cannot share an array of dtype {name}; convert it with .astype() to bool, uint8, int32, int64, float32, float64, complex64 or complex128 in native byte order"
-        )));
-    };
-    let (address, read_only): (usize, bool) = get("data")?.extract()?;
-    let shape: Vec<usize> = get("shape")?.extract()?;
-    let size = dtype.size() as isize;
-    let strides: Strides = match interface.get_item("strides")? {
-        Some(s) if !s.is_none() => {
-            let bytes: Vec<isize> = s.extract()?;
-            if bytes.iter().any(|b| b % size != 0) {
-                return Err(PyValueError::new_err(
-                    "from_numpy: the strides are not multiples of the element size; copy the array first",
-                ));
-            }
-            bytes.iter().map(|b| b / size).collect()
-        }
-        _ => crate::shape::contiguous_strides(&shape),
-    };
-    if address % (dtype.size().min(8)) != 0 {
-        return Err(PyValueError::new_err("from_numpy: the array is not aligned; copy it first"));
-    }
-    if shape.len() > crate::shape::MAX_RANK {
-        return Err(PyValueError::new_err(format!(
-            "from_numpy: {} dimensions are more than {}",
-            shape.len(),
-            crate::shape::MAX_RANK
-        )));
-    }
-    let keep = Box::new(Keep(Some(obj.clone().unbind())));
-    // SAFETY: NumPy vouches for address, shape and strides as long as the array object lives, which `keep` holds.
-    let array =
-        unsafe { Array::foreign(address as *mut u8, dtype, Dims::from_slice(&shape), strides, keep, !read_only) };
-    Ok(array?)
-}
 /// A NumPy array or scalar as an array (arrays are shared, scalars copied); `None` for other objects.
 pub fn array_like(obj: &Bound<'_, PyAny>) -> PyResult<Option<Array>> {
     if !obj.hasattr("__array_interface__")? {
@@ -216,10 +147,18 @@ pub fn check_device(device: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         _ => Ok(()),
     }
 }
-/// tensor(data, *, dtype=None, device=None, requires_grad=False)
-/// --
-///
 /// A new tensor with a copy of `data`: numbers, nested lists, NumPy arrays or tensors.
+///
+/// Shape: that of the nesting; raises ValueError where it is uneven. Python's floats and complex numbers take the
+/// default dtype, integers int64, arrays keep theirs; `dtype` converts. Raises TypeError for what is not a number.
+///
+/// Derivative: none, the result is a new leaf (`requires_grad=True` to differentiate by it).
+///
+/// >>> rg.tensor([[1, 2], [3, 4]])
+/// tensor([[1, 2],
+///         [3, 4]])
+/// >>> rg.tensor(1.5, requires_grad=True)
+/// tensor(1.5000, requires_grad=True)
 #[pyfunction]
 #[pyo3(signature = (data, *, dtype=None, device=None, requires_grad=false))]
 fn tensor(
@@ -235,10 +174,15 @@ fn tensor(
     }
     Ok(t)
 }
-/// as_tensor(data, dtype=None, device=None)
-/// --
+/// `data` as a tensor, sharing memory where it can; raises as `tensor`.
 ///
-/// `data` as a tensor, sharing memory where it can: tensors of the right dtype are returned as they are.
+/// Shape and dtype: as `tensor`. A tensor of the right dtype is returned as it is, a NumPy array shares its memory.
+///
+/// Derivative: 1 through a tensor, also one that is converted between floats; lists and arrays have none.
+///
+/// >>> x = rg.ones(2)
+/// >>> rg.as_tensor(x) is x
+/// True
 #[pyfunction]
 #[pyo3(signature = (data, dtype=None, device=None))]
 fn as_tensor(
@@ -256,55 +200,6 @@ fn as_tensor(
         };
     }
     Py::new(py, Tensor::new(Value::Array(array_of(data, dtype.map(|d| d.0), true)?)))
-}
-/// from_numpy(ndarray)
-/// --
-///
-/// A tensor on the memory of a NumPy array: writes are seen on both sides.
-#[pyfunction]
-fn from_numpy(ndarray: &Bound<'_, PyAny>) -> PyResult<Tensor> {
-    let numpy = ndarray.py().import("numpy")?;
-    if !ndarray.is_instance(&numpy.getattr("ndarray")?)? {
-        return Err(PyTypeError::new_err(format!(
-            "from_numpy: expected a numpy.ndarray, not a {}",
-            ndarray.get_type().name()?
-        )));
-    }
-    Ok(Tensor::new(Value::Array(from_numpy_array(ndarray)?)))
-}
-
-/// Owns an array for a NumPy array that shows it.
-#[pyclass(frozen, module = "rustgrad._core")]
-struct SharedMemory(Array);
-#[pymethods]
-impl SharedMemory {
-    #[getter]
-    fn __array_interface__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let a = &self.0;
-        let size = a.dtype().size();
-        let kind = match a.dtype() {
-            DType::Bool => "|b",
-            DType::U8 => "|u",
-            DType::I32 | DType::I64 => "<i",
-            DType::F32 | DType::F64 => "<f",
-            DType::C64 | DType::C128 => "<c",
-        };
-        let kind = if cfg!(target_endian = "big") { kind.replace('<', ">") } else { kind.into() };
-        let d = PyDict::new(py);
-        d.set_item("version", 3)?;
-        d.set_item("typestr", format!("{kind}{size}"))?;
-        d.set_item("shape", PyTuple::new(py, a.shape())?)?;
-        d.set_item("strides", PyTuple::new(py, a.strides().iter().map(|s| s * size as isize))?)?;
-        // NumPy wants a non-null address even for nothing.
-        d.set_item("data", (if a.is_empty() { 64 } else { a.data() as usize }, !a.is_writable()))?;
-        Ok(d)
-    }
-}
-/// The NumPy array on this array's memory.
-pub fn to_numpy<'py>(py: Python<'py>, array: Array) -> PyResult<Bound<'py, PyAny>> {
-    let numpy = py.import("numpy")?;
-    let owner = Bound::new(py, SharedMemory(array))?;
-    numpy.call_method1("asarray", (owner,))
 }
 fn nested_list<'py>(
     py: Python<'py>,
@@ -327,53 +222,10 @@ fn nested_list<'py>(
 }
 #[pymethods]
 impl Tensor {
-    /// numpy(*, force=False)
-    /// --
+    /// The numbers as nested Python lists; a 0-d tensor as a number.
     ///
-    /// A NumPy array on the same memory.
-    #[pyo3(signature = (*, force=false))]
-    fn numpy<'py>(&self, py: Python<'py>, force: bool) -> PyResult<Bound<'py, PyAny>> {
-        let value = self.value()?;
-        match &value {
-            Value::Array(a) => to_numpy(py, a.clone()),
-            v if force => to_numpy(
-                py,
-                v.numbers()
-                    .cloned()
-                    .ok_or_else(|| Error::graph("numpy", "a tensor batched by vmap has no numbers of its own"))?,
-            ),
-            _ => Err(Error::graph(
-                "numpy",
-                "the tensor is part of a computation that is being differentiated; call detach() first",
-            )
-            .into()),
-        }
-    }
-    #[pyo3(signature = (dtype=None, copy=None))]
-    fn __array__<'py>(
-        &self,
-        py: Python<'py>,
-        dtype: Option<Bound<'py, PyAny>>,
-        copy: Option<bool>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let array = self.numpy(py, false)?;
-        let same = match &dtype {
-            Some(d) => array.getattr("dtype")?.eq(py.import("numpy")?.call_method1("dtype", (d,))?)?,
-            None => true,
-        };
-        match (same, copy) {
-            (true, Some(true)) => array.call_method0("copy"),
-            (true, _) => Ok(array),
-            (false, Some(false)) => {
-                Err(PyValueError::new_err("__array__: the conversion needs a copy, and copy=False forbids it"))
-            }
-            (false, _) => array.call_method1("astype", (dtype,)),
-        }
-    }
-    /// tolist()
-    /// --
-    ///
-    /// The numbers as nested Python lists.
+    /// >>> rg.tensor([[1, 2], [3, 4]]).tolist()
+    /// [[1, 2], [3, 4]]
     fn tolist<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let array = self.numbers("tolist")?;
         if array.rank() == 0 {
@@ -390,6 +242,5 @@ impl Tensor {
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(tensor, m)?)?;
-    m.add_function(wrap_pyfunction!(as_tensor, m)?)?;
-    m.add_function(wrap_pyfunction!(from_numpy, m)?)
+    m.add_function(wrap_pyfunction!(as_tensor, m)?)
 }

@@ -40,7 +40,11 @@ macro_rules! filled { ($($(#[$doc:meta])* $name:ident $like:ident $new:ident $va
             let d = self::dtype(dtype).unwrap_or(default_dtype());
             finish(Array::full(stringify!($name), given_size(stringify!($name), size, None)?, d, $value)?, requires_grad)
         }
-        /// The same with the shape and dtype of another tensor.
+        #[doc = concat!(
+            "As `", stringify!($name), "`, with the shape of another tensor, and its dtype unless `dtype` is given.",
+            "\n\nDerivative: none, the result is a new leaf.\n\n>>> rg.", stringify!($like),
+            "(rg.tensor([[1, 2]])).shape\n(1, 2)"
+        )]
         #[pyfunction]
         #[pyo3(signature = (input, *, dtype=None, device=None, requires_grad=false))]
         fn $like(input: &Tensor, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
@@ -51,7 +55,7 @@ macro_rules! filled { ($($(#[$doc:meta])* $name:ident $like:ident $new:ident $va
         }
         #[pymethods]
         impl Tensor {
-            /// As the function of this name, with this dtype.
+            #[doc = concat!("See `rustgrad.", stringify!($name), "`; the dtype is this tensor's unless given.")]
             #[pyo3(signature = (*size, dtype=None, device=None, requires_grad=false))]
             fn $new(&self, size: &Bound<'_, PyTuple>, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
                 check_device(device)?;
@@ -69,20 +73,33 @@ macro_rules! filled { ($($(#[$doc:meta])* $name:ident $like:ident $new:ident $va
     }
 } }
 filled! {
-    /// zeros(*size, dtype=None, requires_grad=False)
-    /// --
-    ///
     /// A tensor of zeros.
+    ///
+    /// Shape: as given, by sizes or one tuple; raises ValueError for a negative one. The default dtype, or `dtype`.
+    ///
+    /// Derivative: none, the result is a new leaf (`requires_grad=True` to differentiate by it).
+    ///
+    /// >>> rg.zeros(2, 3)
+    /// tensor([[0., 0., 0.],
+    ///         [0., 0., 0.]])
     zeros zeros_like new_zeros Scalar::Int(0);
-    /// ones(*size, dtype=None, requires_grad=False)
-    /// --
-    ///
     /// A tensor of ones.
-    ones ones_like new_ones Scalar::Int(1);
-    /// empty(*size, dtype=None, requires_grad=False)
-    /// --
     ///
+    /// Shape: as given, by sizes or one tuple; raises ValueError for a negative one. The default dtype, or `dtype`.
+    ///
+    /// Derivative: none, the result is a new leaf (`requires_grad=True` to differentiate by it).
+    ///
+    /// >>> rg.ones(2, dtype=rg.int64)
+    /// tensor([1, 1])
+    ones ones_like new_ones Scalar::Int(1);
     /// A tensor with unspecified contents (zeros, in fact: reading them is never an accident).
+    ///
+    /// Shape: as given, by sizes or one tuple; raises ValueError for a negative one. The default dtype, or `dtype`.
+    ///
+    /// Derivative: none, the result is a new leaf (`requires_grad=True` to differentiate by it).
+    ///
+    /// >>> rg.empty(2, 3).shape
+    /// (2, 3)
     empty empty_like new_empty Scalar::Int(0);
 }
 fn natural(s: Scalar) -> DType {
@@ -101,10 +118,14 @@ fn number(op: &'static str, obj: &Bound<'_, PyAny>) -> PyResult<Scalar> {
     let array = value.numbers().ok_or_else(|| Error::graph(op, "needs a number, not a batched tensor"))?;
     Ok(array.item()?)
 }
-/// full(size, fill_value, *, dtype=None, requires_grad=False)
-/// --
-///
 /// A tensor with the same number everywhere.
+///
+/// Shape: `size`, an int or a tuple; raises ValueError for a negative one. The dtype is that of the number, or `dtype`.
+///
+/// Derivative: none, the result is a new leaf (`requires_grad=True` to differentiate by it).
+///
+/// >>> rg.full((2,), 3.0)
+/// tensor([3., 3.])
 #[pyfunction]
 #[pyo3(signature = (size, fill_value, *, dtype=None, device=None, requires_grad=false))]
 fn full(
@@ -119,10 +140,14 @@ fn full(
     let wanted: super::args::Dims = size.extract()?;
     finish(Array::full("full", sizes("full", &wanted.0)?, self::dtype(dtype).unwrap_or(natural(s)), s)?, requires_grad)
 }
-/// full_like(input, fill_value, *, dtype=None, requires_grad=False)
-/// --
+/// A tensor with the same number everywhere, of the shape of another.
 ///
-/// As full, with the shape and dtype of another tensor.
+/// Shape and dtype: those of `input`, unless `dtype` is given.
+///
+/// Derivative: none, the result is a new leaf (`requires_grad=True` to differentiate by it).
+///
+/// >>> rg.full_like(rg.zeros(2), 3.0)
+/// tensor([3., 3.])
 #[pyfunction]
 #[pyo3(signature = (input, fill_value, *, dtype=None, device=None, requires_grad=false))]
 fn full_like(
@@ -140,10 +165,17 @@ fn full_like(
         requires_grad,
     )
 }
-/// arange(start=0, end, step=1, *, dtype=None, requires_grad=False)
-/// --
+/// Numbers from `start` (0) up to, but without, `end`, in steps of `step` (1).
 ///
-/// Numbers from start up to, but without, end.
+/// Shape: a vector. int64 for whole numbers, else the default dtype, or `dtype`; raises ValueError for a step of zero
+/// or of the wrong sign.
+///
+/// Derivative: none, the result is a new leaf (`requires_grad=True` to differentiate by it).
+///
+/// >>> rg.arange(4)
+/// tensor([0, 1, 2, 3])
+/// >>> rg.arange(1.0, 2.0, 0.25)
+/// tensor([1.0000, 1.2500, 1.5000, 1.7500])
 #[pyfunction]
 #[pyo3(signature = (*args, start=None, end=None, step=None, dtype=None, device=None, requires_grad=false))]
 fn arange(
@@ -174,10 +206,14 @@ fn arange(
     let d = self::dtype(dtype).unwrap_or(if float { default_dtype() } else { DType::I64 });
     finish(create::arange(first, last, by, d)?, requires_grad)
 }
-/// linspace(start, end, steps, *, dtype=None, requires_grad=False)
-/// --
-///
 /// Evenly spaced numbers, both ends included.
+///
+/// Shape: a vector of `steps`; raises ValueError for a negative number of them. The default dtype, or `dtype`.
+///
+/// Derivative: none, the result is a new leaf (`requires_grad=True` to differentiate by it).
+///
+/// >>> rg.linspace(0, 1, 5)
+/// tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
 #[pyfunction]
 #[pyo3(signature = (start, end, steps, *, dtype=None, device=None, requires_grad=false))]
 fn linspace(
@@ -195,10 +231,15 @@ fn linspace(
     let (a, b) = (number("linspace", start)?.to_f64(), number("linspace", end)?.to_f64());
     finish(create::linspace(a, b, n, self::dtype(dtype).unwrap_or(default_dtype()))?, requires_grad)
 }
-/// eye(n, m=None, *, dtype=None, requires_grad=False)
-/// --
-///
 /// Ones on the diagonal, zeros elsewhere.
+///
+/// Shape: (n, m), or (n, n); raises ValueError for a negative size. The default dtype, or `dtype`.
+///
+/// Derivative: none, the result is a new leaf (`requires_grad=True` to differentiate by it).
+///
+/// >>> rg.eye(2)
+/// tensor([[1., 0.],
+///         [0., 1.]])
 #[pyfunction]
 #[pyo3(signature = (n, m=None, *, dtype=None, device=None, requires_grad=false))]
 fn eye(
@@ -212,10 +253,10 @@ fn eye(
     let shape = sizes("eye", &[n, m.unwrap_or(n)])?;
     finish(create::eye(shape[0], shape[1], self::dtype(dtype).unwrap_or(default_dtype()))?, requires_grad)
 }
-/// result_type(a, b)
-/// --
+/// The dtype of an operation on both, tensors or numbers.
 ///
-/// The dtype of an operation on both.
+/// >>> rg.result_type(rg.ones(2, dtype=rg.int64), 1.5)
+/// rustgrad.float32
 #[pyfunction]
 fn result_type(py: Python<'_>, a: Operand, b: Operand) -> PyResult<Py<super::dtype::DType>> {
     let add = |p: Promotion, o: &Operand| match o {
@@ -224,28 +265,30 @@ fn result_type(py: Python<'_>, a: Operand, b: Operand) -> PyResult<Py<super::dty
     };
     super::dtype::object(py, add(add(Promotion::default(), &a), &b).result(default_dtype()))
 }
-/// promote_types(type1, type2)
-/// --
-///
 /// The smallest dtype that holds both.
+///
+/// >>> rg.promote_types(rg.int64, rg.float32)
+/// rustgrad.float32
 #[pyfunction]
 fn promote_types(py: Python<'_>, type1: Arg, type2: Arg) -> PyResult<Py<super::dtype::DType>> {
     super::dtype::object(py, type1.0.promote(type2.0))
 }
-/// scalar_tensor(s, *, dtype=None)
-/// --
+/// A number as a 0-d tensor, in the default dtype or `dtype`.
 ///
-/// A number as a 0-d tensor.
+/// Derivative: none, the result is a new leaf.
+///
+/// >>> rg.scalar_tensor(2)
+/// tensor(2.)
 #[pyfunction]
 #[pyo3(signature = (s, *, dtype=None))]
 fn scalar_tensor(s: &Bound<'_, PyAny>, dtype: Option<Arg>) -> PyResult<Tensor> {
     let s = number("scalar_tensor", s)?;
     finish(Array::full("scalar_tensor", Dims::new(), self::dtype(dtype).unwrap_or(default_dtype()), s)?, false)
 }
-/// broadcast_shapes(*shapes)
-/// --
+/// The shape that all broadcast to; raises ValueError if they cannot.
 ///
-/// The shape that all broadcast to.
+/// >>> rg.broadcast_shapes((2, 1), (3,))
+/// (2, 3)
 #[pyfunction]
 #[pyo3(signature = (*shapes))]
 fn broadcast_shapes<'py>(py: Python<'py>, shapes: Vec<Vec<usize>>) -> PyResult<Bound<'py, PyTuple>> {
@@ -257,7 +300,10 @@ fn broadcast_shapes<'py>(py: Python<'py>, shapes: Vec<Vec<usize>>) -> PyResult<B
 }
 #[pymethods]
 impl Tensor {
-    /// The same number everywhere with this dtype.
+    /// A tensor with the same number everywhere, with this dtype; see `rustgrad.full`.
+    ///
+    /// >>> rg.ones(1, dtype=rg.float64).new_full((2,), 3)
+    /// tensor([3., 3.], dtype=rustgrad.float64)
     #[pyo3(signature = (size, fill_value, *, dtype=None, device=None, requires_grad=false))]
     fn new_full(
         &self,
@@ -271,7 +317,10 @@ impl Tensor {
         let d = self::dtype(dtype).unwrap_or(self.value()?.dtype());
         finish(Array::full("new_full", sizes("new_full", &size.0)?, d, number("new_full", fill_value)?)?, requires_grad)
     }
-    /// A copy of data with this dtype.
+    /// A copy of `data` with this dtype; see `rustgrad.tensor`.
+    ///
+    /// >>> rg.ones(1, dtype=rg.float64).new_tensor([1, 2])
+    /// tensor([1., 2.], dtype=rustgrad.float64)
     #[pyo3(signature = (data, *, dtype=None, device=None, requires_grad=false))]
     fn new_tensor(
         &self,
@@ -286,11 +335,20 @@ impl Tensor {
     }
 }
 /// Threads that computations may use.
+///
+/// >>> rg.get_num_threads() >= 1
+/// True
 #[pyfunction]
 fn get_num_threads() -> usize {
     pool::num_threads()
 }
-/// Let computations use at most so many threads.
+/// Let computations use at most so many threads; raises ValueError for less than one.
+///
+/// >>> threads = rg.get_num_threads()
+/// >>> rg.set_num_threads(1)
+/// >>> rg.get_num_threads()
+/// 1
+/// >>> rg.set_num_threads(threads)
 #[pyfunction]
 fn set_num_threads(threads: i64) -> PyResult<()> {
     match usize::try_from(threads) {
@@ -301,15 +359,18 @@ fn set_num_threads(threads: i64) -> PyResult<()> {
         _ => Err(Error::value("set_num_threads", format!("needs a positive number, not {threads}")).into()),
     }
 }
-/// is_tensor(obj)
-/// --
-///
 /// Whether an object is a tensor.
+///
+/// >>> rg.is_tensor(rg.zeros(2)), rg.is_tensor([0.0])
+/// (True, False)
 #[pyfunction]
 fn is_tensor(obj: &Bound<'_, PyAny>) -> bool {
     obj.is_instance_of::<Tensor>()
 }
 /// Give memory kept for reuse back to the system; returns the number of bytes.
+///
+/// >>> rg.empty_cache() >= 0
+/// True
 #[pyfunction(name = "empty_cache")]
 fn empty_cache_() -> usize {
     empty_cache()

@@ -27,16 +27,25 @@ impl DType {
         Ok((py.import("rustgrad._core")?.getattr("_dtype_from_name")?.unbind(), (self.0.name().to_string(),)))
     }
     /// Bytes per element.
+    ///
+    /// >>> rg.float64.itemsize
+    /// 8
     #[getter]
     fn itemsize(&self) -> usize {
         self.0.size()
     }
     /// Whether the elements are floats.
+    ///
+    /// >>> rg.float32.is_floating_point, rg.int64.is_floating_point
+    /// (True, False)
     #[getter]
     fn is_floating_point(&self) -> bool {
         self.0.is_float()
     }
     /// Whether the elements are complex numbers.
+    ///
+    /// >>> rg.complex64.is_complex
+    /// True
     #[getter]
     fn is_complex(&self) -> bool {
         self.0.is_complex()
@@ -81,15 +90,20 @@ pub fn from_name(name: &str) -> Option<Core> {
 fn _dtype_from_name(py: Python<'_>, name: &str) -> PyResult<Py<DType>> {
     object(py, from_name(name).ok_or_else(|| PyTypeError::new_err(format!("dtype: {name} is unknown")))?)
 }
-/// get_default_dtype()
-/// --
-///
 /// The dtype that floats without one get.
+///
+/// >>> rg.get_default_dtype()
+/// rustgrad.float32
 #[pyfunction]
 fn get_default_dtype(py: Python<'_>) -> PyResult<Py<DType>> {
     object(py, default_dtype())
 }
-/// Change the dtype that floats without one get.
+/// Change the dtype that floats without one get; raises TypeError for what is not float32 or float64.
+///
+/// >>> rg.set_default_dtype(rg.float64)
+/// >>> rg.tensor(1.5).dtype
+/// rustgrad.float64
+/// >>> rg.set_default_dtype(rg.float32)
 #[pyfunction(name = "set_default_dtype")]
 fn set_default(d: Arg) -> PyResult<()> {
     if !d.0.is_float() {

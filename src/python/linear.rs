@@ -57,34 +57,85 @@ impl Tensor {
     fn __rmatmul__(&self, py: Python<'_>, other: Operand) -> PyResult<Tensor> {
         product(py, other.value()?, self.value()?)
     }
-    /// matmul(other)
-    /// --
+    /// Matrix product with NumPy's rules: vectors on either side, stacks of matrices broadcast.
     ///
-    /// Matrix product with NumPy's rules for ranks and broadcasting.
+    /// Shapes: (…, m, k) and (…, k, n) give (…, m, n); a vector counts as one row on the left and one column on the
+    /// right. Both of one dtype, not bool, which the result has. Raises ValueError where the shapes do not fit or a
+    /// number is given, TypeError for different dtypes.
+    ///
+    /// Derivative: for Y = A B with cotangent G, G Bᵀ by A and Aᵀ G by B.
+    ///
+    /// >>> rg.matmul(rg.tensor([[1.0, 2.0], [3.0, 4.0]]), rg.tensor([1.0, 1.0]))
+    /// tensor([3., 7.])
     fn matmul(&self, py: Python<'_>, other: &Tensor) -> PyResult<Tensor> {
         product(py, self.value()?, other.value()?)
     }
     /// Product of two matrices.
+    ///
+    /// Shapes: (m, k) and (k, n) give (m, n); raises ValueError for others, TypeError for different dtypes or bool.
+    ///
+    /// Derivative: as `matmul`.
+    ///
+    /// >>> rg.mm(rg.tensor([[1.0, 2.0]]), rg.tensor([[3.0], [4.0]]))
+    /// tensor([[11.]])
     fn mm(&self, py: Python<'_>, mat2: &Tensor) -> PyResult<Tensor> {
         ranked(py, "mm", self, mat2, (2, 2))
     }
     /// Products of two stacks of matrices.
+    ///
+    /// Shapes: (b, m, k) and (b, k, n) give (b, m, n); raises ValueError for others, TypeError for different dtypes or
+    /// bool.
+    ///
+    /// Derivative: as `matmul`.
+    ///
+    /// >>> rg.bmm(rg.ones(2, 1, 3), rg.ones(2, 3, 1)).shape
+    /// (2, 1, 1)
     fn bmm(&self, py: Python<'_>, mat2: &Tensor) -> PyResult<Tensor> {
         ranked(py, "bmm", self, mat2, (3, 3))
     }
     /// Product of a matrix and a vector.
+    ///
+    /// Shapes: (m, k) and (k) give (m); raises ValueError for others, TypeError for different dtypes or bool.
+    ///
+    /// Derivative: as `matmul`.
+    ///
+    /// >>> rg.mv(rg.tensor([[1.0, 2.0], [3.0, 4.0]]), rg.tensor([1.0, 1.0]))
+    /// tensor([3., 7.])
     fn mv(&self, py: Python<'_>, vec: &Tensor) -> PyResult<Tensor> {
         ranked(py, "mv", self, vec, (2, 1))
     }
-    /// Inner product of two vectors.
+    /// Inner product of two vectors, Σ aᵢ bᵢ.
+    ///
+    /// Shapes: (k) and (k) give a number; raises ValueError for others, TypeError for different dtypes or bool.
+    ///
+    /// Derivative: b by a, a by b.
+    ///
+    /// >>> rg.dot(rg.tensor([1.0, 2.0]), rg.tensor([3.0, 4.0]))
+    /// tensor(11.)
     fn dot(&self, py: Python<'_>, tensor: &Tensor) -> PyResult<Tensor> {
         ranked(py, "dot", self, tensor, (1, 1))
     }
-    /// All products of an element of each of two vectors.
+    /// All products of an element of each of two vectors, aᵢ bⱼ.
+    ///
+    /// Shapes: (m) and (n) give (m, n); raises ValueError for others. Dtypes are promoted to a common one.
+    ///
+    /// Derivative: for the cotangent G, G b by a and Gᵀ a by b.
+    ///
+    /// >>> rg.outer(rg.tensor([1.0, 2.0]), rg.tensor([3.0, 4.0]))
+    /// tensor([[3., 4.],
+    ///         [6., 8.]])
     fn outer(&self, vec2: &Tensor) -> PyResult<Tensor> {
         Ok(linear::outer(&self.value()?, &vec2.value()?)?.into())
     }
-    /// Sum of products over the last dimensions.
+    /// Sum of products over the last dimensions; with a number, the product.
+    ///
+    /// Shapes: (…, k) and (…, k) give all leading dimensions of both; raises ValueError for different last sizes,
+    /// TypeError for different dtypes.
+    ///
+    /// Derivative: as `tensordot`.
+    ///
+    /// >>> rg.inner(rg.tensor([1.0, 2.0]), rg.tensor([[3.0, 4.0], [5.0, 6.0]]))
+    /// tensor([11., 17.])
     fn inner(&self, other: &Tensor) -> PyResult<Tensor> {
         let (a, b) = (self.value()?, other.value()?);
         if a.rank() == 0 || b.rank() == 0 {
@@ -92,11 +143,28 @@ impl Tensor {
         }
         Ok(linear::tensordot(&a, &b, &[a.rank() - 1], &[b.rank() - 1])?.into())
     }
-    /// Kronecker product.
+    /// Kronecker product: every element of the first times all of the second.
+    ///
+    /// Shapes: the sizes are multiplied dimension by dimension, missing leading ones count as 1. Dtypes are promoted to
+    /// a common one.
+    ///
+    /// Derivative: that of a product, summed over the places where an element is used.
+    ///
+    /// >>> rg.kron(rg.tensor([1.0, 10.0]), rg.tensor([1.0, 2.0]))
+    /// tensor([ 1.,  2., 10., 20.])
     fn kron(&self, other: &Tensor) -> PyResult<Tensor> {
         Ok(linear::kron(&self.value()?, &other.value()?)?.into())
     }
-    /// `beta * self + alpha * (mat1 @ mat2)`.
+    /// A matrix product added to a tensor, `beta * input + alpha * (mat1 @ mat2)`.
+    ///
+    /// Shapes: (m, k) and (k, n), and an input that broadcasts to (m, n); raises ValueError for others, TypeError for
+    /// different dtypes. `beta` and `alpha` are 1 if left out.
+    ///
+    /// Derivative: beta by the input; alpha G Bᵀ by mat1 and alpha Aᵀ G by mat2 for the cotangent G.
+    ///
+    /// >>> rg.addmm(rg.ones(2, 2), rg.eye(2), rg.eye(2), beta=10)
+    /// tensor([[11., 10.],
+    ///         [10., 11.]])
     #[pyo3(signature = (mat1, mat2, *, beta=None, alpha=None))]
     fn addmm(
         &self,
@@ -108,7 +176,16 @@ impl Tensor {
     ) -> PyResult<Tensor> {
         Ok(affine(&self.value()?, ranked(py, "addmm", mat1, mat2, (2, 2))?.value()?, beta, alpha)?.into())
     }
-    /// `beta * self + alpha * (batch1 @ batch2)` for stacks of matrices.
+    /// Products of stacks of matrices added to a tensor, `beta * input + alpha * (batch1 @ batch2)`.
+    ///
+    /// Shapes: (b, m, k) and (b, k, n), and an input that broadcasts to (b, m, n); raises ValueError for others,
+    /// TypeError for different dtypes. `beta` and `alpha` are 1 if left out.
+    ///
+    /// Derivative: as `addmm`.
+    ///
+    /// >>> rg.baddbmm(rg.ones(1, 2, 2), rg.eye(2)[None], rg.eye(2)[None], alpha=2)
+    /// tensor([[[3., 1.],
+    ///          [1., 3.]]])
     #[pyo3(signature = (batch1, batch2, *, beta=None, alpha=None))]
     fn baddbmm(
         &self,
@@ -121,10 +198,17 @@ impl Tensor {
         Ok(affine(&self.value()?, ranked(py, "baddbmm", batch1, batch2, (3, 3))?.value()?, beta, alpha)?.into())
     }
 }
-/// einsum(equation, *operands)
-/// --
+/// Sum of products by Einstein's index notation: "ij,jk->ik" is the matrix product.
 ///
-/// Sum of products by index notation.
+/// Shapes: one label per dimension, "..." for any others, which broadcast; labels that the output does not name are
+/// summed, without "->" those that appear once remain in alphabetical order. A list of operands may stand for several.
+/// Raises ValueError where labels and shapes do not fit. Terms are contracted from left to right, each as a matrix
+/// product.
+///
+/// Derivative: by each operand, the same sum with the cotangent in its place.
+///
+/// >>> rg.einsum("ij,ij->i", rg.tensor([[1.0, 2.0], [3.0, 4.0]]), rg.ones(2, 2))
+/// tensor([3., 7.])
 #[pyfunction]
 #[pyo3(signature = (equation, *operands))]
 fn einsum(equation: &str, operands: &Bound<'_, PyTuple>) -> PyResult<Tensor> {
@@ -132,10 +216,16 @@ fn einsum(equation: &str, operands: &Bound<'_, PyTuple>) -> PyResult<Tensor> {
     let xs = if single { values("einsum", &operands.get_item(0)?)? } else { values("einsum", operands.as_any())? };
     Ok(linear::einsum(equation, &xs)?.into())
 }
-/// tensordot(a, b, dims=2)
-/// --
+/// Sum of products over the last `dims` dimensions of `a` and the first of `b`, or over pairs of dimensions.
 ///
-/// Sum over the last `dims` dimensions of a and the first of b, or over the pairs of dimensions given.
+/// Shapes: the remaining dimensions of `a`, then of `b`. `dims` is a number (2 if left out) or two lists of dimensions,
+/// of equal sizes; raises ValueError for others, IndexError for a dimension out of range, TypeError for different
+/// dtypes.
+///
+/// Derivative: by each operand, the cotangent contracted with the other operand over the other's remaining dimensions.
+///
+/// >>> rg.tensordot(rg.ones(2, 3), rg.ones(3, 4), dims=1).shape
+/// (2, 4)
 #[pyfunction]
 #[pyo3(signature = (a, b, dims=None))]
 fn tensordot(a: &Tensor, b: &Tensor, dims: Option<&Bound<'_, PyAny>>) -> PyResult<Tensor> {

@@ -11,6 +11,7 @@ mod func;
 mod index;
 mod linear;
 mod nn;
+mod numpy;
 mod order;
 mod protocols;
 mod random;
@@ -27,6 +28,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     dtype::register(m)?;
     error::register(m)?;
     convert::register(m)?;
+    numpy::register(m)?;
     autograd::register(m)?;
     func::register(m)?;
     arith::register(m)?;

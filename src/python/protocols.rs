@@ -1,6 +1,7 @@
 //! Python protocols: printing, iteration, pickling, copying and DLPack.
 use super::{
-    convert::{check_device, from_numpy_array, to_numpy},
+    convert::check_device,
+    numpy::{from_numpy_array, to_numpy},
     tensor::Tensor,
 };
 use crate::{error::Error, trace::Value};
@@ -102,10 +103,15 @@ impl Tensor {
     #[allow(non_upper_case_globals)]
     const __array_priority__: i32 = 1000;
 }
-/// from_dlpack(ext_tensor, *, device=None, copy=None)
-/// --
+/// A tensor on the memory of any object that speaks DLPack; `copy=True` copies it.
 ///
-/// A tensor on the memory of any object that speaks DLPack.
+/// Shape and dtype: those of the object; raises TypeError for one that does not speak DLPack.
+///
+/// Derivative: none, the result is a leaf.
+///
+/// >>> import numpy as np
+/// >>> rg.from_dlpack(np.arange(3))
+/// tensor([0, 1, 2])
 #[pyfunction]
 #[pyo3(signature = (ext_tensor, *, device=None, copy=None))]
 fn from_dlpack(

@@ -157,35 +157,44 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Operand {
 #[pymethods]
 impl Tensor {
     /// Sizes along each dimension.
+    ///
+    /// >>> rg.zeros(2, 3).shape
+    /// (2, 3)
     #[getter]
     pub fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, self.value()?.shape())
     }
     /// The type of the elements.
+    ///
+    /// >>> rg.zeros(2).dtype
+    /// rustgrad.float32
     #[getter]
     fn dtype(&self, py: Python<'_>) -> PyResult<Py<DType>> {
         dtype::object(py, self.value()?.dtype())
     }
     /// Number of dimensions.
+    ///
+    /// >>> rg.zeros(2, 3).ndim
+    /// 2
     #[getter]
     fn ndim(&self) -> PyResult<usize> {
         Ok(self.value()?.rank())
     }
-    /// dim()
-    /// --
-    ///
-    /// Number of dimensions.
+    /// Same as `Tensor.ndim`.
     fn dim(&self) -> PyResult<usize> {
         self.ndim()
     }
-    /// numel()
-    /// --
-    ///
     /// Number of elements.
+    ///
+    /// >>> rg.zeros(2, 3).numel()
+    /// 6
     fn numel(&self) -> PyResult<usize> {
         Ok(self.value()?.len())
     }
-    /// The shape, or the size along one dimension.
+    /// The shape, or the size along one dimension; raises IndexError for one that is out of range.
+    ///
+    /// >>> rg.zeros(2, 3).size(), rg.zeros(2, 3).size(-1)
+    /// ((2, 3), 3)
     #[pyo3(signature = (dim=None))]
     fn size(&self, py: Python<'_>, dim: Option<i64>) -> PyResult<Py<PyAny>> {
         match dim {
@@ -196,7 +205,10 @@ impl Tensor {
             }
         }
     }
-    /// Steps in elements along each dimension.
+    /// Steps in elements along each dimension, or along one.
+    ///
+    /// >>> rg.zeros(2, 3).stride()
+    /// (3, 1)
     #[pyo3(signature = (dim=None))]
     fn stride(&self, py: Python<'_>, dim: Option<i64>) -> PyResult<Py<PyAny>> {
         let a = self.numbers("stride")?;
@@ -206,14 +218,24 @@ impl Tensor {
         }
     }
     /// Elements between the start of the storage and the first element.
+    ///
+    /// >>> rg.zeros(4)[1:].storage_offset()
+    /// 1
     fn storage_offset(&self) -> PyResult<usize> {
         Ok(self.numbers("storage_offset")?.storage_offset())
     }
     /// Address of the first element.
+    ///
+    /// >>> x = rg.zeros(4)
+    /// >>> x[1:].data_ptr() - x.data_ptr()
+    /// 4
     fn data_ptr(&self) -> PyResult<usize> {
         Ok(self.numbers("data_ptr")?.data() as usize)
     }
     /// Whether the elements lie in row-major order.
+    ///
+    /// >>> rg.zeros(2, 3).is_contiguous(), rg.zeros(2, 3).t().is_contiguous()
+    /// (True, False)
     fn is_contiguous(&self) -> PyResult<bool> {
         Ok(self.numbers("is_contiguous")?.is_contiguous())
     }
@@ -223,37 +245,52 @@ impl Tensor {
         Ok(self.value()?.version())
     }
     /// Always "cpu".
+    ///
+    /// >>> rg.zeros(2).device
+    /// 'cpu'
     #[getter]
     fn device(&self) -> &'static str {
         "cpu"
     }
-    /// Bytes per element.
+    /// Same as `Tensor.itemsize`.
     fn element_size(&self) -> PyResult<usize> {
         Ok(self.value()?.dtype().size())
     }
     /// Bytes per element.
+    ///
+    /// >>> rg.zeros(2).itemsize
+    /// 4
     #[getter]
     fn itemsize(&self) -> PyResult<usize> {
         self.element_size()
     }
     /// Bytes of all elements.
+    ///
+    /// >>> rg.zeros(2, 3).nbytes
+    /// 24
     #[getter]
     fn nbytes(&self) -> PyResult<usize> {
         let v = self.value()?;
         Ok(v.dtype().size() * v.len())
     }
     /// Whether the elements are floats.
+    ///
+    /// >>> rg.zeros(2).is_floating_point()
+    /// True
     fn is_floating_point(&self) -> PyResult<bool> {
         Ok(self.value()?.dtype().is_float())
     }
     /// Whether the elements are complex numbers.
+    ///
+    /// >>> rg.zeros(2).is_complex()
+    /// False
     fn is_complex(&self) -> PyResult<bool> {
         Ok(self.value()?.dtype().is_complex())
     }
-    /// item()
-    /// --
+    /// The number in a tensor with one element, as a Python number; raises RuntimeError for more elements or none.
     ///
-    /// The number in a tensor with one element, as a Python number.
+    /// >>> rg.tensor([1.5]).item()
+    /// 1.5
     fn item(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         scalar_object(py, self.numbers("item")?.item()?)
     }
