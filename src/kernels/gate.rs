@@ -30,7 +30,7 @@ pub struct Gate {
     left: Condvar,
 }
 impl Gate {
-    pub fn new() -> Gate {
+    pub fn open() -> Gate {
         Gate { state: AtomicUsize::new(0), sleeper: Mutex::new(()), left: Condvar::new() }
     }
     /// Go in, unless the gate is closed. Whoever got in must [`leave`](Gate::leave).
@@ -84,7 +84,7 @@ mod tests {
         let mut model = loom::model::Builder::new();
         model.preemption_bound = Some(3); // beyond three forced switches nothing new turns up, but minutes pass
         model.check(|| {
-            let shared = Arc::new(Shared { gate: Gate::new(), borrowed: [UnsafeCell::new(0), UnsafeCell::new(0)] });
+            let shared = Arc::new(Shared { gate: Gate::open(), borrowed: [UnsafeCell::new(0), UnsafeCell::new(0)] });
             let helpers: Vec<_> = (0..2)
                 .map(|i| {
                     let shared = shared.clone();

@@ -172,7 +172,7 @@ pub fn parallel(tasks: usize, work: usize, f: &(dyn Fn(usize) + Sync)) {
     let run = unsafe {
         std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), *const (dyn Fn(usize) + Sync + 'static)>(f)
     };
-    let job = Arc::new(Job { run, tasks, next: AtomicUsize::new(0), gate: Gate::new(), panic: Mutex::default() });
+    let job = Arc::new(Job { run, tasks, next: AtomicUsize::new(0), gate: Gate::open(), panic: Mutex::default() });
     call_helpers(&job, useful - 1);
     WORKING.with(|w| w.set(true));
     job.work();

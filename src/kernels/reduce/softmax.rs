@@ -149,8 +149,8 @@ impl<T: Real + Ordered> Kernel for Columns<'_, T> {
         match form {
             Form::Softmax => {
                 for row in x.iter_mut() {
-                    for k in 0..WIDTH {
-                        row[k] = row[k].exp();
+                    for y in row.iter_mut() {
+                        *y = y.exp();
                     }
                 }
                 let total = total!(n, |r, k| x[r][k]);
