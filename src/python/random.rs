@@ -48,18 +48,19 @@ impl Generator {
         check_device(device)?;
         Ok(Generator(Mutex::new(Philox::new(67_280_421_310_721))))
     }
-    /// manual_seed(seed)
-    /// --
+    /// Start over from a seed; returns the generator. Raises ValueError for what is not an integer of 64 bits.
     ///
-    /// Start over from a seed; returns the generator.
+    /// >>> a, b = (rg.rand(2, generator=rg.Generator().manual_seed(0)) for _ in range(2))
+    /// >>> bool((a == b).all())
+    /// True
     fn manual_seed<'py>(slf: Bound<'py, Self>, seed: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
         *lock(&slf.get().0) = Philox::new(seed_of(seed)?);
         Ok(slf)
     }
-    /// seed()
-    /// --
-    ///
     /// Start over from a seed of the system's choice; returns it.
+    ///
+    /// >>> rg.Generator().seed() >= 0
+    /// True
     fn seed(&self) -> u64 {
         let seed = fresh_seed();
         *lock(&self.0) = Philox::new(seed);
@@ -70,19 +71,35 @@ impl Generator {
         Ok((slf.py().import("rustgrad._core")?.getattr("_generator_at")?, (p.seed, p.offset)))
     }
     /// The seed that the generator last started from.
+    ///
+    /// >>> rg.Generator().manual_seed(7).initial_seed()
+    /// 7
     fn initial_seed(&self) -> u64 {
         lock(&self.0).seed
     }
-    /// The state as a uint8 tensor, for set_state.
+    /// The state as a uint8 tensor, for `set_state`.
+    ///
+    /// >>> rg.Generator().get_state().shape
+    /// (16,)
     fn get_state(&self) -> PyResult<Tensor> {
         state(&lock(&self.0))
     }
-    /// Continue from a state that get_state returned.
+    /// Continue from a state that `get_state` returned; raises ValueError for anything else.
+    ///
+    /// >>> g = rg.Generator()
+    /// >>> state = g.get_state()
+    /// >>> a = rg.rand(1, generator=g)
+    /// >>> g.set_state(state)
+    /// >>> bool(a == rg.rand(1, generator=g))
+    /// True
     fn set_state(&self, new_state: &Tensor) -> PyResult<()> {
         *lock(&self.0) = from_state(new_state)?;
         Ok(())
     }
     /// Always "cpu".
+    ///
+    /// >>> rg.Generator().device
+    /// 'cpu'
     #[getter]
     fn device(&self) -> &'static str {
         "cpu"
@@ -98,10 +115,10 @@ fn fresh_seed() -> u64 {
 fn _generator_at(seed: u64, offset: u64) -> Generator {
     Generator(Mutex::new(Philox { seed, offset }))
 }
-/// seed()
-/// --
-///
 /// Start the default generator over from a seed of the system's choice; returns it.
+///
+/// >>> rg.seed() >= 0
+/// True
 #[pyfunction]
 fn seed() -> u64 {
     let seed = fresh_seed();
@@ -174,7 +191,10 @@ macro_rules! sources { ($($(#[$doc:meta])* $name:ident $like:ident $law:ident;)*
             let shape = sizes(op, &integers(op, size)?)?;
             finish(draw(op, Law::$law, shape, self::dtype(dtype).unwrap_or(default_dtype()), generator)?, requires_grad)
         }
-        /// The same with the shape and dtype of another tensor.
+        #[doc = concat!(
+            "As `", stringify!($name), "`, with the shape of another tensor, and its dtype unless `dtype` is given.",
+            "\n\nDerivative: none, the result is a new leaf.\n\n>>> rg.", stringify!($like), "(rg.zeros(2, 3)).shape\n(2, 3)"
+        )]
         #[pyfunction]
         #[pyo3(signature = (input, *, generator=None, dtype=None, device=None, requires_grad=false))]
         fn $like(input: &Tensor, generator: Option<&Bound<'_, Generator>>, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
@@ -186,15 +206,27 @@ macro_rules! sources { ($($(#[$doc:meta])* $name:ident $like:ident $law:ident;)*
     )*
 } }
 sources! {
-    /// rand(*size, generator=None, dtype=None, requires_grad=False)
-    /// --
-    ///
     /// Uniform random numbers in [0, 1).
-    rand rand_like Uniform;
-    /// randn(*size, generator=None, dtype=None, requires_grad=False)
-    /// --
     ///
-    /// Standard normal random numbers.
+    /// Shape: as given, by sizes or one tuple; raises ValueError for a negative one. The default dtype, or `dtype`;
+    /// raises TypeError for one that is not a float. `generator`, or the default one, is the counter-based Philox of
+    /// Salmon et al. (2011).
+    ///
+    /// Derivative: none, the result is a new leaf (`requires_grad=True` to differentiate by it).
+    ///
+    /// >>> rg.rand(2, 3).shape
+    /// (2, 3)
+    rand rand_like Uniform;
+    /// Standard normal random numbers (by Box and Muller 1958).
+    ///
+    /// Shape: as given, by sizes or one tuple; raises ValueError for a negative one. The default dtype, or `dtype`;
+    /// raises TypeError for one that is not a float. `generator`, or the default one, is the counter-based Philox of
+    /// Salmon et al. (2011).
+    ///
+    /// Derivative: none, the result is a new leaf (`requires_grad=True` to differentiate by it).
+    ///
+    /// >>> rg.randn(2, 3).shape
+    /// (2, 3)
     randn randn_like Normal;
 }
 fn whole(low: i64, high: i64, shape: Dims, d: DType, generator: Option<&Bound<'_, Generator>>) -> PyResult<Value> {
@@ -206,10 +238,15 @@ fn whole(low: i64, high: i64, shape: Dims, d: DType, generator: Option<&Bound<'_
     with(generator, |g| g.integers(low, high, out));
     Ok(convert::to(&Value::Array(x), d)?)
 }
-/// randint(low=0, high, size, *, generator=None, dtype=int64)
-/// --
+/// Uniform random integers from `low` (0) up to, but without, `high`.
 ///
-/// Uniform random integers in [low, high).
+/// Shape: `size`; raises ValueError for a negative one, and unless low < high. int64, or `dtype`. `generator`, or the
+/// default one, is the counter-based Philox of Salmon et al. (2011).
+///
+/// Derivative: none, the result is a new leaf.
+///
+/// >>> rg.randint(3, 4, (2,))
+/// tensor([3, 3])
 #[pyfunction]
 #[pyo3(signature = (*args, low=None, high=None, size=None, generator=None, dtype=None, device=None, requires_grad=false))]
 fn randint(
@@ -245,10 +282,14 @@ fn randint(
         requires_grad,
     )
 }
-/// randint_like(input, low=0, high)
-/// --
+/// Uniform random integers with the shape and dtype of another tensor; see `randint`.
 ///
-/// Uniform random integers with the shape and dtype of another tensor.
+/// Shape: that of the input; raises ValueError unless low < high. The input's dtype, or `dtype`.
+///
+/// Derivative: none, the result is a new leaf.
+///
+/// >>> rg.randint_like(rg.zeros(2), 3, 4)
+/// tensor([3., 3.])
 #[pyfunction]
 #[pyo3(signature = (input, *bounds, dtype=None))]
 fn randint_like(input: &Tensor, bounds: Vec<i64>, dtype: Option<Arg>) -> PyResult<Tensor> {
@@ -260,10 +301,15 @@ fn randint_like(input: &Tensor, bounds: Vec<i64>, dtype: Option<Arg>) -> PyResul
     let v = input.value()?;
     Ok(whole(low, high, Dims::from_slice(v.shape()), self::dtype(dtype).unwrap_or(v.dtype()), None)?.into())
 }
-/// randperm(n, *, generator=None, dtype=int64)
-/// --
+/// The numbers from 0 to n - 1 in random order.
 ///
-/// 0 to n-1 in random order.
+/// Shape: (n); raises ValueError for a negative n. int64, or `dtype`. `generator`, or the default one, is the
+/// counter-based Philox of Salmon et al. (2011).
+///
+/// Derivative: none, the result is a new leaf.
+///
+/// >>> rg.randperm(4).sort().values
+/// tensor([0, 1, 2, 3])
 #[pyfunction]
 #[pyo3(signature = (n, *, generator=None, dtype=None, device=None))]
 fn randperm(
@@ -293,10 +339,15 @@ fn coin(p: &Value, generator: Option<&Bound<'_, Generator>>) -> PyResult<Value> 
     let u = draw("bernoulli", Law::Uniform, Dims::from_slice(p.shape()), DType::F64, generator)?;
     Ok(compare(Order::Less, &u, &p)?)
 }
-/// bernoulli(input, p=None, *, generator=None)
-/// --
+/// Ones with the probability that each element gives (or with probability `p`), else zeros.
 ///
-/// 1 with the probability that each element gives (or with probability p), else 0.
+/// Shape and dtype: those of the input; raises RuntimeError for a probability outside of [0, 1]. `generator`, or the
+/// default one, is the counter-based Philox of Salmon et al. (2011).
+///
+/// Derivative: none, a draw does not depend smoothly on its probability.
+///
+/// >>> rg.bernoulli(rg.tensor([0.0, 1.0]))
+/// tensor([0., 1.])
 #[pyfunction]
 #[pyo3(signature = (input, p=None, *, generator=None))]
 fn bernoulli(input: &Tensor, p: Option<f64>, generator: Option<&Bound<'_, Generator>>) -> PyResult<Tensor> {
@@ -307,10 +358,15 @@ fn bernoulli(input: &Tensor, p: Option<f64>, generator: Option<&Bound<'_, Genera
     };
     Ok(convert::to(&coin(&probabilities, generator)?, x.dtype())?.into())
 }
-/// normal(mean, std=1.0, size=None, *, generator=None)
-/// --
+/// Normal random numbers with the means and standard deviations given, as tensors or numbers.
 ///
-/// Normal random numbers with the means and deviations given, as tensors or numbers. Slopes flow to both.
+/// Shapes: both broadcast, with numbers to `size`; raises RuntimeError for a negative `std`. `generator`, or the
+/// default one, is the counter-based Philox of Salmon et al. (2011).
+///
+/// Derivative: 1 by the mean, the standard normal number that was drawn by `std`.
+///
+/// >>> rg.normal(5.0, 0.0, (2,))
+/// tensor([5., 5.])
 #[pyfunction]
 #[pyo3(signature = (mean, std=None, size=None, *, generator=None, dtype=None))]
 fn normal(
@@ -354,7 +410,11 @@ fn normal(
 }
 #[pymethods]
 impl Tensor {
-    /// Fill with uniformly distributed numbers.
+    /// Fill with uniformly distributed numbers in [from, to); raises RuntimeError where the limits are in the wrong
+    /// order.
+    ///
+    /// >>> bool((rg.zeros(3).uniform_(1, 2) >= 1).all())
+    /// True
     #[pyo3(signature = (from=0.0, to=1.0, *, generator=None))]
     fn uniform_<'py>(
         slf: Bound<'py, Self>,
@@ -368,7 +428,10 @@ impl Tensor {
         redraw(&slf, "uniform_", Law::Uniform, to - from, from, generator)?;
         Ok(slf)
     }
-    /// Fill with normally distributed numbers.
+    /// Fill with normally distributed numbers; raises RuntimeError for a negative `std`.
+    ///
+    /// >>> rg.zeros(2).normal_(5.0, 0.0)
+    /// tensor([5., 5.])
     #[pyo3(signature = (mean=0.0, std=1.0, *, generator=None))]
     fn normal_<'py>(
         slf: Bound<'py, Self>,
@@ -382,7 +445,10 @@ impl Tensor {
         redraw(&slf, "normal_", Law::Normal, std, mean, generator)?;
         Ok(slf)
     }
-    /// Fill with exponentially distributed numbers of rate lambd.
+    /// Fill with exponentially distributed numbers of rate `lambd`; raises RuntimeError unless it is positive.
+    ///
+    /// >>> bool((rg.zeros(3).exponential_() >= 0).all())
+    /// True
     #[pyo3(signature = (lambd=1.0, *, generator=None))]
     fn exponential_<'py>(
         slf: Bound<'py, Self>,
@@ -399,7 +465,10 @@ impl Tensor {
         slf.get().variable()?.write("exponential_", |x| convert::to(&y, x.dtype()))?;
         Ok(slf)
     }
-    /// Fill with uniform integers.
+    /// Fill with uniform integers: below `to`, from `from` up to `to`, or all that the dtype holds exactly.
+    ///
+    /// >>> rg.zeros(2).random_(3, 4)
+    /// tensor([3., 3.])
     #[pyo3(signature = (*bounds, generator=None))]
     fn random_<'py>(
         slf: Bound<'py, Self>,
@@ -426,7 +495,10 @@ impl Tensor {
         slf.get().variable()?.write("random_", |_| Ok(y))?;
         Ok(slf)
     }
-    /// Fill with 1 with probability p, else 0.
+    /// Fill with ones with probability `p`, else zeros; raises RuntimeError for a `p` outside of [0, 1].
+    ///
+    /// >>> rg.zeros(2).bernoulli_(1.0)
+    /// tensor([1., 1.])
     #[pyo3(signature = (p=0.5, *, generator=None))]
     fn bernoulli_<'py>(
         slf: Bound<'py, Self>,
@@ -453,26 +525,44 @@ fn redraw(
     let y = Add::fixed(&Mul::fixed(&z, Fixed::Right(Scalar::Float(scale)))?, Fixed::Right(Scalar::Float(shift)))?;
     Ok(t.get().variable()?.write(op, |_| Ok(y))?)
 }
-/// manual_seed(seed)
-/// --
+/// Start the default generator over from a seed; raises ValueError for what is not an integer of 64 bits.
 ///
-/// Start the default generator over from a seed.
+/// >>> rg.manual_seed(7)
+/// >>> rg.initial_seed()
+/// 7
 #[pyfunction]
 fn manual_seed(seed: &Bound<'_, PyAny>) -> PyResult<()> {
     *lock(&DEFAULT) = Philox::new(seed_of(seed)?);
     Ok(())
 }
-/// The seed that the generator last started from.
+/// The seed that the default generator last started from.
+///
+/// >>> rg.manual_seed(3)
+/// >>> rg.initial_seed()
+/// 3
 #[pyfunction]
 fn initial_seed() -> u64 {
     lock(&DEFAULT).seed
 }
-/// The state of the default generator.
+/// The state of the default generator, as a uint8 tensor.
+///
+/// Derivative: none, the result is uint8.
+///
+/// >>> rg.get_rng_state().dtype
+/// rustgrad.uint8
 #[pyfunction]
 fn get_rng_state() -> PyResult<Tensor> {
     state(&lock(&DEFAULT))
 }
-/// Continue the default generator from a state.
+/// Continue the default generator from a state; raises ValueError for anything that `get_rng_state` did not return.
+///
+/// Derivative: none, there is no result.
+///
+/// >>> state = rg.get_rng_state()
+/// >>> a = rg.rand(1)
+/// >>> rg.set_rng_state(state)
+/// >>> bool(a == rg.rand(1))
+/// True
 #[pyfunction]
 fn set_rng_state(new_state: &Tensor) -> PyResult<()> {
     *lock(&DEFAULT) = from_state(new_state)?;
