@@ -6,6 +6,7 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+import re
 import types
 from collections.abc import Iterator
 from typing import Any
@@ -85,6 +86,59 @@ def test_docstring(name, thing):
     output: list[str] = []
     failed, _ = doctest.DocTestRunner(optionflags=flags, verbose=False).run(test, out=output.append)
     assert not failed, "".join(output)
+
+
+# What neither takes nor returns a tensor of numbers: settings, seeds, questions about dtypes and shapes.
+WITHOUT_NUMBERS = {
+    "broadcast_shapes",
+    "empty_cache",
+    "get_default_dtype",
+    "get_num_threads",
+    "initial_seed",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
+    "is_tensor",
+    "manual_seed",
+    "promote_types",
+    "result_type",
+    "seed",
+    "set_default_dtype",
+    "set_num_threads",
+}
+# What points elsewhere: the full text stands once.
+POINTER = re.compile(r"(In-place form of|See|Same as) `(?:rustgrad\.)?([\w.]+)`")
+# Methods and properties that are not functions of the module as well.
+METHODS = ("rustgrad.Tensor.", "rustgrad.Generator.", "rustgrad.Node.", "rustgrad.RemovableHandle.", "rustgrad.dtype.")
+FUNCTIONS = [
+    (name, thing)
+    for name, thing in THINGS
+    if not inspect.isclass(thing)
+    and not name.startswith("rustgrad.Level.")  # what the transforms are made of
+    and type(thing).__name__ != "_tuplegetter"  # the fields of named tuples
+]
+
+
+def found(dotted: str) -> Any:
+    thing: Any = rg
+    for name in dotted.split("."):
+        thing = getattr(thing, name)
+    return thing
+
+
+@pytest.mark.parametrize("name, thing", FUNCTIONS, ids=[name for name, _ in FUNCTIONS])
+def test_public_functions_show_an_example(name, thing):
+    """An example, and the derivative or that there is none; or a pointer to the function that has them."""
+    doc = text(thing)
+    pointer = POINTER.match(doc)
+    if pointer:
+        other = found(pointer[2])
+        assert not POINTER.match(text(other)), f"{name} points to {pointer[2]}, which points elsewhere"
+        assert ">>>" in text(other), f"{name} points to {pointer[2]}, which has no example"
+        return
+    assert ">>>" in doc, f"{name} has no example"
+    last = name.rsplit(".", 1)[-1]
+    if not name.startswith(METHODS) and last not in WITHOUT_NUMBERS:
+        assert "erivative" in doc, f"{name} does not say what its derivative is"
 
 
 def test_all_lists_what_there_is():
