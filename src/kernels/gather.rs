@@ -2,14 +2,14 @@
 //! same for any number of threads.
 mod axis;
 mod copy;
-mod flat;
+mod flags;
 mod layout;
 #[cfg(test)]
 mod tests;
 mod write;
-pub use axis::{gather_axis, index_add_axis, scatter_axis, take_axis};
+pub use axis::{put_axis, take_axis};
 pub use copy::copy_strided;
-pub use flat::{nonzero, put_flat, take_flat, Position};
+pub use flags::nonzero;
 pub use write::write_strided;
 
 use crate::error::{Error, Result};

@@ -8,7 +8,6 @@ pub mod matmul;
 pub mod pool;
 pub mod random;
 pub mod reduce;
-pub mod rows;
 pub mod scan;
 pub mod sort;
 mod strips;

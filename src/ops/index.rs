@@ -7,9 +7,9 @@ use crate::{
     array::Array,
     dtype::{DType, Scalar},
     error::{Error, Result},
-    kernels::rows,
+    kernels::gather::{check_indices, put_axis, take_axis},
     op::{one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
-    shape::{show, Dims},
+    shape::{contiguous_strides, show, Dims},
     trace::Value,
     with_element,
 };
@@ -34,11 +34,21 @@ pub struct CheckIndex {
     pub wrap: bool,
 }
 
-fn rows_of(op: &'static str, x: &Array, positions: &Array) -> Result<(Array, usize)> {
+/// The length of the rows of a matrix.
+fn row_length(op: &'static str, x: &Array, positions: &Array) -> Result<usize> {
     if x.rank() != 2 || positions.dtype() != DType::I64 {
         return Err(Error::shape(op, format!("cannot take rows {positions:?} of {x:?}")));
     }
-    Ok((x.contiguous(op)?, x.shape()[1]))
+    Ok(x.shape()[1])
+}
+/// `x` as rows of `length` elements.
+fn matrix(op: &'static str, x: &Array, rows: usize, length: usize) -> Result<Array> {
+    if x.rank() == 2 {
+        return Ok(x.clone());
+    }
+    let shape = Dims::from_slice(&[rows, length]);
+    let strides = contiguous_strides(&shape);
+    x.contiguous(op)?.view(op, shape, strides, 0)
 }
 /// Lanes of a batch as one tall matrix: positions move on by `rows` per lane.
 fn tall(x: &Value, positions: &Value, batched: Which, n: usize) -> Result<(Value, Value)> {
@@ -57,18 +67,15 @@ fn shifted(positions: &Value, n: usize, rows: usize) -> Result<Value> {
 impl Op for Take {
     const NAME: &'static str = "take";
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
-        let (x, length) = rows_of("take", xs[0], xs[1])?;
+        let x = xs[0];
+        let length = row_length("take", x, xs[1])?;
         let positions = xs[1].contiguous("take")?;
         let mut shape = Dims::from_slice(xs[1].shape());
         shape.push(length);
         let mut out = Array::new("take", shape, x.dtype())?;
-        let count = x.shape()[0];
         let at = positions.slice::<i64>().unwrap_or_default();
-        rows::check("take", at, count)?;
-        with_element!(x.dtype(), T => {
-            let (from, to) = (x.slice::<T>().unwrap_or_default(), out.slice_mut::<T>()?);
-            rows::take(from, at, length, to);
-        });
+        check_indices("take", at, x.shape()[0])?;
+        with_element!(x.dtype(), T => take_axis(x.strided::<T>()?, 0, at, out.slice_mut::<T>()?));
         Ok(one(out))
     }
     fn jvp(&self, xs: &[Value], _: &[Value], ts: &[Option<Value>]) -> Result<Slopes> {
@@ -93,14 +100,16 @@ impl Op for Take {
 impl Op for PutAdd {
     const NAME: &'static str = "put_add";
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
-        let (g, positions) = (xs[0].contiguous("put_add")?, xs[1].contiguous("put_add")?);
-        let length = g.shape().last().copied().unwrap_or(1);
+        let positions = xs[1].contiguous("put_add")?;
+        let length = xs[0].shape().last().copied().unwrap_or(1);
+        let g = matrix("put_add", xs[0], positions.len(), length)?;
         let mut out = Array::zeros("put_add", Dims::from_slice(&[self.rows, length]), g.dtype())?;
         let at = positions.slice::<i64>().unwrap_or_default();
-        rows::check("put_add", at, self.rows)?;
+        check_indices("put_add", at, self.rows)?;
+        let shape = [self.rows, length];
         macro_rules! run {
             ($($d:ident $t:ty),*) => { match g.dtype() {
-                $(DType::$d => rows::add(out.slice_mut::<$t>()?, at, length, g.slice::<$t>().unwrap_or_default()),)*
+                $(DType::$d => put_axis(out.slice_mut::<$t>()?, &shape, 0, at, g.strided()?, true),)*
                 d => return Err(Error::dtype("put_add", format!("cannot add up {d}; convert it first"))),
             } };
         }
@@ -128,16 +137,17 @@ impl Op for PutAdd {
 impl Op for Put {
     const NAME: &'static str = "put";
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
-        let (x, length) = rows_of("put", xs[0], xs[1])?;
-        let (positions, source) = (xs[1].contiguous("put")?, xs[2].contiguous("put")?);
+        let (x, length) = (xs[0], row_length("put", xs[0], xs[1])?);
+        let (positions, source) = (xs[1].contiguous("put")?, xs[2]);
         if source.len() != positions.len() * length || source.dtype() != x.dtype() {
             return Err(Error::shape("put", format!("cannot put {source:?} at {} rows of {x:?}", positions.len())));
         }
+        let source = matrix("put", source, positions.len(), length)?;
         let mut out = x.copied("put")?;
         let at = positions.slice::<i64>().unwrap_or_default();
-        rows::check("put", at, x.shape()[0])?;
+        check_indices("put", at, x.shape()[0])?;
         with_element!(x.dtype(), T => {
-            rows::put(out.slice_mut::<T>()?, at, length, source.slice::<T>().unwrap_or_default());
+            put_axis(out.slice_mut::<T>()?, x.shape(), 0, at, source.strided()?, false);
         });
         Ok(one(out))
     }

@@ -11,7 +11,7 @@ use crate::{
     array::Array,
     dtype::DType,
     error::{Error, Result},
-    kernels::rows,
+    kernels::gather,
     op::Call,
     shape::{broadcast, show, Dims},
     trace::Value,
@@ -184,7 +184,7 @@ pub fn nonzero(op: &'static str, mask: &Value) -> Result<Vec<Value>> {
         return Err(Error::graph(op, "how many elements a mask selects depends on its values, which vmap and func transforms do not show; use where()"));
     };
     let flags = super::compare::nonzero_flags(array)?;
-    let found = rows::nonzero(&flags);
+    let found = gather::nonzero(&flags);
     let mut step = 1;
     let mut axes = Vec::new();
     for &n in array.shape().iter().rev() {

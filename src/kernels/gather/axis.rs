@@ -2,14 +2,13 @@
 //! number of threads.
 use super::{
     copy::rows,
-    layout::{offset, read_row, Layout, RowWalk},
+    layout::{offset, read_row, Layout},
 };
 use crate::{
     array::Strided,
     dtype::Element,
     kernels::{pool, reduce::Number},
 };
-use smallvec::SmallVec;
 
 /// Elements per task.
 const PIECE: usize = 1 << 14;
@@ -51,97 +50,16 @@ pub fn take_axis<T: Element>(x: Strided<T>, axis: usize, indices: &[i64], out: &
         }
     });
 }
-/// `out[.., k, ..] = x[.., index[.., k, ..], ..]`: `out` has the shape of `index`, which `x` covers in the other axes
-/// (PyTorch's `gather`).
-pub fn gather_axis<T: Element>(x: Strided<T>, axis: usize, index: Strided<i64>, out: &mut [T]) {
-    if out.is_empty() {
-        return;
-    }
-    let Some(last) = index.shape.len().checked_sub(1) else {
-        // A 0-d array acts as one of size 1.
-        out[0] = x.data[x.offset];
-        return;
-    };
-    let (n, jump) = (index.shape[last], x.strides[axis]);
-    let along = without(x.strides, axis);
-    let per_task = PIECE.div_ceil(n);
-    let work = 3 * out.len();
-    pool::parallel_chunks(out, per_task * n, work, &|task, out| {
-        let strides = [&along[..last], &index.strides[..last]];
-        let origin = [x.offset as isize, index.offset as isize];
-        let mut walk = RowWalk::new(&index.shape[..last], strides, origin, task * per_task);
-        let mut buffer = Vec::new();
-        for row in out.chunks_exact_mut(n) {
-            let places = whole_row(index.data, walk.at[1], index.strides[last], n, &mut buffer);
-            let mut at = walk.at[0];
-            for (y, &k) in row.iter_mut().zip(places) {
-                *y = x.data[(at + k as isize * jump) as usize];
-                at += along[last];
-            }
-            walk.advance();
-        }
-    });
-}
-/// `out[.., index[.., k, ..], ..] = values[.., k, ..]` (or `+=`), `out` contiguous of shape `shape`; `values` covers the
-/// shape of `index` (PyTorch's `scatter` and `scatter_add`). Of several values for a place the last stays.
-pub fn scatter_axis<T: Number>(
+/// `out[o, indices[k], i] = values[o, k, i]` (or `+=`), `out` contiguous of shape `shape` (PyTorch's `index_copy` and
+/// `index_add`). Of several values for a place the last stays.
+pub fn put_axis<T: Number>(
     out: &mut [T],
     shape: &[usize],
     axis: usize,
-    index: Strided<i64>,
+    indices: &[i64],
     values: Strided<T>,
     add: bool,
 ) {
-    if index.is_empty() || out.is_empty() {
-        return;
-    }
-    let Some(last) = shape.len().checked_sub(1) else {
-        let value = values.data[values.offset];
-        out[0] = if add { out[0].plus(value) } else { value };
-        return;
-    };
-    let strides = crate::shape::contiguous_strides(shape);
-    let (jump, along) = (strides[axis], without(&strides, axis));
-    // One task holds all of `out` along the axis and inside it for some places outside.
-    let slab: usize = shape[axis..].iter().product();
-    let n = index.shape[last];
-    // Lines of the index in one slab; with the axis innermost they are one line each.
-    let lines: usize = index.shape[axis..].iter().product::<usize>() / n;
-    pool::parallel_chunks(out, slab, 3 * index.len(), &|outer, out| {
-        // The same place outside, in the index: it may cover less than `out`.
-        let (mut rest, mut place, mut inside) = (outer, 0, true);
-        let mut step = 1;
-        for a in (0..axis).rev() {
-            let k = rest % shape[a];
-            rest /= shape[a];
-            inside &= k < index.shape[a];
-            place += k * step;
-            step *= index.shape[a];
-        }
-        if !inside {
-            return;
-        }
-        // With the axis innermost a slab is a line, else the walk over lines begins where the slab does.
-        let first = place * lines;
-        let origin = [-((outer * slab) as isize), index.offset as isize, values.offset as isize];
-        let three = [&along[..last], &index.strides[..last], &values.strides[..last]];
-        let mut walk = RowWalk::new(&index.shape[..last], three, origin, first);
-        let (mut buffer, mut numbers) = (Vec::new(), Vec::new());
-        for _ in 0..lines {
-            let places = whole_row(index.data, walk.at[1], index.strides[last], n, &mut buffer);
-            let numbers = whole_row(values.data, walk.at[2], values.strides[last], n, &mut numbers);
-            let mut at = walk.at[0];
-            for (&k, &v) in places.iter().zip(numbers) {
-                let y = &mut out[(at + k as isize * jump) as usize];
-                *y = if add { y.plus(v) } else { v };
-                at += along[last];
-            }
-            walk.advance();
-        }
-    });
-}
-/// `out[o, indices[k], i] += values[o, k, i]`, `out` contiguous of shape `shape` (PyTorch's `index_add`).
-pub fn index_add_axis<T: Number>(out: &mut [T], shape: &[usize], axis: usize, indices: &[i64], values: Strided<T>) {
     if out.is_empty() || values.is_empty() {
         return;
     }
@@ -156,6 +74,14 @@ pub fn index_add_axis<T: Number>(out: &mut [T], shape: &[usize], axis: usize, in
     let run = |o: usize, low: usize, part: &mut [T]| {
         let origin = values.offset as isize + offset(before, stride_before, o);
         let high = low + part.len() / length;
+        if length == 1 && shares == 1 {
+            for (k, &i) in indices.iter().enumerate() {
+                let value = values.data[(origin + k as isize * values.strides[axis]) as usize];
+                let target = &mut part[i as usize];
+                *target = if add { target.plus(value) } else { value };
+            }
+            return;
+        }
         let mut buffer = vec![T::default(); if direct { 0 } else { length }];
         for (k, &i) in indices.iter().enumerate() {
             let i = i as usize;
@@ -170,7 +96,11 @@ pub fn index_add_axis<T: Number>(out: &mut [T], shape: &[usize], axis: usize, in
                 rows(values.data, at, &inside, 0, &mut buffer);
                 &buffer
             };
-            target.iter_mut().zip(row).for_each(|(y, &v)| *y = y.plus(v));
+            if add {
+                target.iter_mut().zip(row).for_each(|(y, &v)| *y = y.plus(v));
+            } else {
+                target.copy_from_slice(row);
+            }
         }
     };
     let work = 2 * values.len();
@@ -180,21 +110,4 @@ pub fn index_add_axis<T: Number>(out: &mut [T], shape: &[usize], axis: usize, in
     for (o, slab) in out.chunks_exact_mut(size * length).enumerate() {
         pool::parallel_chunks(slab, rows_each * length, work / outer, &|share, part| run(o, share * rows_each, part));
     }
-}
-
-/// Strides with the step along `axis` taken out: the index gives the place there.
-fn without(strides: &[isize], axis: usize) -> SmallVec<[isize; 4]> {
-    let mut strides: SmallVec<[isize; 4]> = SmallVec::from_slice(strides);
-    strides[axis] = 0;
-    strides
-}
-/// A row as a slice, through `buffer` unless it lies in one piece.
-#[inline(always)]
-fn whole_row<'a, T: Element>(data: &'a [T], at: isize, step: isize, n: usize, buffer: &'a mut Vec<T>) -> &'a [T] {
-    if step == 1 || n == 1 {
-        return &data[at as usize..at as usize + n];
-    }
-    buffer.resize(n, T::default());
-    read_row(data, at, step, buffer);
-    buffer
 }

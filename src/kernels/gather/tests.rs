@@ -143,7 +143,7 @@ fn writes_agree_with_naive_loops() {
     }
 }
 #[test]
-fn slices_are_taken_and_added_along_any_axis() {
+fn slices_are_taken_and_put_along_any_axis() {
     let mut random = Random(3);
     for round in 0..500 {
         let shape = shape(&mut random, 1, limit(round));
@@ -167,70 +167,28 @@ fn slices_are_taken_and_added_along_any_axis() {
         let v = Sample::new(&mut random, &taken, true);
         let values = v.data();
         let start: Vec<f64> = (0..shape.iter().product::<usize>()).map(|i| i as f64).collect();
-        let mut want = start.clone();
-        places(&taken).iter().for_each(|p| want[flat(&shape, &from(p))] += values[v.at(p)]);
-        for threads in [1, 2] {
-            pool::set_num_threads(threads);
-            let mut got = start.clone();
-            index_add_axis(&mut got, &shape, axis, &indices, v.view(&values));
-            assert_eq!(got, want, "{shape:?} {:?} {axis} {indices:?}", v.strides);
-        }
-    }
-}
-#[test]
-fn elements_are_gathered_and_scattered_along_any_axis() {
-    let mut random = Random(4);
-    for round in 0..500 {
-        let shape = shape(&mut random, 1, limit(round));
-        let axis = random.below(shape.len());
-        let mut covered: Vec<usize> =
-            shape.iter().map(|&n| if random.below(3) == 0 { random.below(n + 1) } else { n }).collect();
-        covered[axis] = if shape[axis] == 0 { 0 } else { random.below(9) };
-        let (s, k, v) = (
-            Sample::new(&mut random, &shape, true),
-            Sample::new(&mut random, &covered, true),
-            Sample::new(&mut random, &covered, true),
-        );
-        let (data, index, values) = (s.data(), random.indices(k.reach, shape[axis]), v.data());
-        let from = |p: &[usize]| {
-            let mut at = p.to_vec();
-            at[axis] = index[k.at(p)] as usize;
-            at
-        };
-        let want: Vec<f64> = places(&covered).iter().map(|p| data[s.at(&from(p))]).collect();
-        let mut got = vec![-1.0; want.len()];
-        gather_axis(s.view(&data), axis, k.view(&index), &mut got);
-        assert_eq!(got, want, "{shape:?} {covered:?} {axis}");
-        for add in [false, true] {
-            let mut want: Vec<f64> = (0..shape.iter().product::<usize>()).map(|i| i as f64).collect();
-            let mut got = want.clone();
-            for p in places(&covered) {
+        for (threads, add) in [(1, true), (2, true), (1, false), (2, false)] {
+            let mut want = start.clone();
+            for p in places(&taken) {
                 let y = &mut want[flat(&shape, &from(&p))];
                 *y = if add { *y } else { 0.0 } + values[v.at(&p)];
             }
-            scatter_axis(&mut got, &shape, axis, k.view(&index), v.view(&values), add);
-            assert_eq!(got, want, "{shape:?} {covered:?} {axis} {add}");
+            pool::set_num_threads(threads);
+            let mut got = start.clone();
+            put_axis(&mut got, &shape, axis, &indices, v.view(&values), add);
+            assert_eq!(got, want, "{shape:?} {:?} {axis} {indices:?} {add}", v.strides);
         }
     }
 }
 #[test]
-fn flat_positions_and_flags() {
+fn flags_that_are_set_are_found() {
     let mut random = Random(5);
     for count in [0, 1, 100, 50_000] {
         let mask: Vec<u8> = (0..count).map(|_| u8::from(random.below(3) == 0)).collect();
         let found = nonzero(&mask);
         assert!(found.is_sorted() && found.iter().all(|&i| mask[i] == 1));
         assert_eq!(found.len(), mask.iter().filter(|&&m| m == 1).count());
-        let x: Vec<i64> = (0..count as i64).map(|i| i * i).collect();
-        let mut taken = vec![0; found.len()];
-        take_flat(&x, &found, &mut taken);
-        assert!(taken.iter().zip(&found).all(|(t, &i)| *t == (i * i) as i64));
     }
-    let mut out = [1.0, 2.0, 3.0];
-    put_flat(&mut out, &[2i64, 0, 2], &[5.0, 6.0, 7.0], true);
-    assert_eq!(out, [7.0, 2.0, 15.0]);
-    put_flat(&mut out, &[2usize, 0, 2], &[5.0, 6.0, 7.0], false);
-    assert_eq!(out, [6.0, 2.0, 7.0]);
 }
 #[test]
 fn indices_out_of_range_are_named() {
