@@ -94,12 +94,12 @@ def chunk(x: np.ndarray, chunks: int, dim: int = 0) -> list[np.ndarray]:
     return split(x, -(-x.shape[dim] // chunks), dim)
 
 
-def diag_embed(x: np.ndarray, offset: int = 0) -> np.ndarray:
+def diag_embed(x: np.ndarray, offset: int = 0, dim1: int = -2, dim2: int = -1) -> np.ndarray:
     n = x.shape[-1] + abs(offset)
     y = np.zeros((*x.shape[:-1], n, n), x.dtype)
     i = np.arange(x.shape[-1])
     y[..., i + max(-offset, 0), i + max(offset, 0)] = x
-    return y
+    return np.moveaxis(y, (-2, -1), (dim1, dim2))
 
 
 def squeeze(x: np.ndarray, dim: Any = None) -> np.ndarray:
@@ -124,6 +124,8 @@ def narrow(x: np.ndarray, dim: int, start: int, length: int) -> np.ndarray:
 
 
 def gather(x: np.ndarray, dim: int, index: np.ndarray) -> np.ndarray:
+    if index.size == 0:
+        return np.empty(index.shape)
     cut = tuple(slice(None) if d == dim % x.ndim else slice(n) for d, n in enumerate(index.shape))
     return np.take_along_axis(x[cut], index, axis=dim)
 
@@ -134,8 +136,14 @@ def _places(index: np.ndarray, dim: int) -> tuple[np.ndarray, ...]:
     return tuple(places)
 
 
-def scatter(x: np.ndarray, dim: int, index: np.ndarray, src: Any) -> np.ndarray:
+def scatter(x: np.ndarray, dim: int, index: np.ndarray, src: Any, reduce: str | None = None) -> np.ndarray:
     y = x.copy()
+    if index.size == 0:
+        return y
+    if reduce:
+        at = np.add.at if reduce == "add" else np.multiply.at
+        at(y, _places(index, dim), src[tuple(slice(n) for n in index.shape)])
+        return y
     y[_places(index, dim)] = src[tuple(slice(n) for n in index.shape)] if isinstance(src, np.ndarray) else src
     return y
 
@@ -182,6 +190,10 @@ def topk(x: np.ndarray, k: int, dim: int = -1, largest: bool = True) -> tuple[np
 
 
 def tensordot(x: np.ndarray, y: np.ndarray, dims: Any = 2) -> np.ndarray:
+    if not isinstance(dims, int):  # PyTorch broadcasts sizes of 1, NumPy does not
+        for i, j in zip(*dims, strict=True):
+            x = x.sum(i, keepdims=True) if y.shape[j] == 1 else x
+            y = y.sum(j, keepdims=True) if x.shape[i] == 1 else y
     return np.tensordot(x, y, axes=dims)
 
 
@@ -201,6 +213,18 @@ def reduced(losses: np.ndarray, reduction: str, weight: Any = None) -> Any:
 
 def mse_loss(x: np.ndarray, target: np.ndarray, reduction: str = "mean") -> Any:
     return reduced((x - target) ** 2, reduction)
+
+
+def huber_loss(x: np.ndarray, target: np.ndarray, reduction: str = "mean", delta: float = 1.0) -> Any:
+    d = np.abs(x - target)
+    return reduced(np.where(d < delta, d**2 / 2, delta * (d - delta / 2)), reduction)
+
+
+def bce_with_logits(
+    x: np.ndarray, target: np.ndarray, weight: Any = 1.0, reduction: str = "mean", pos_weight: Any = 1.0
+) -> Any:
+    losses = -(pos_weight * target * special.log_expit(x) + (1 - target) * special.log_expit(-x)) * weight
+    return reduced(losses, reduction)
 
 
 def l1_loss(x: np.ndarray, target: np.ndarray, reduction: str = "mean") -> Any:

@@ -34,6 +34,8 @@ RENAMED = {
     "subtract": "sub",
     "true_divide": "div",
 }
+# Functions that take tensors only, where NumPy's also take numbers.
+TENSORS_ONLY = {"atan2", "hypot", "logaddexp", "logical_and", "logical_or", "logical_xor", "maximum", "minimum"}
 
 
 def array_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
@@ -45,6 +47,8 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: d
     first, *rest = inputs
     if not isinstance(first, Tensor):
         first = _core.as_tensor(first)
+    if name in TENSORS_ONLY:
+        rest = [_core.as_tensor(x) for x in rest]
     return function(first, *rest)
 
 

@@ -32,7 +32,18 @@ pub fn index_select(x: &Value, axis: usize, index: &Value) -> Result<Value> {
             format!("the index must have at most one dimension, not shape {}", show(index.shape())),
         ));
     }
-    take_axis("index_select", x, axis, index)
+    let y = take_axis("index_select", x, axis, &at_least_1d(index)?)?;
+    if x.rank() > 0 {
+        return Ok(y);
+    }
+    // A 0-d tensor stands for one element, and so must the result.
+    if y.len() != 1 {
+        return Err(Error::shape(
+            "index_select",
+            format!("takes one index for a 0-d tensor, not {}; reshape the tensor to (1,) for more", index.len()),
+        ));
+    }
+    reshape(&y, &[])
 }
 /// As `index_select`, with an index of any shape: its axes replace `axis`.
 pub fn take_axis(op: &'static str, x: &Value, axis: usize, index: &Value) -> Result<Value> {
@@ -103,7 +114,8 @@ fn at_least_1d(x: &Value) -> Result<Value> {
 /// `y[i][j] = x[index[i][j]][j]` along `axis`, as PyTorch's gather.
 pub fn gather(op: &'static str, x: &Value, axis: usize, index: &Value) -> Result<Value> {
     let (source, at) = (at_least_1d(x)?, at_least_1d(index)?);
-    let at = along(op, source.shape(), axis, &at, true)?;
+    // No element is looked up, so that any empty shape will do, as in PyTorch.
+    let at = if at.is_empty() { checked(op, &at, 0, true)? } else { along(op, source.shape(), axis, &at, true)? };
     reshape(&Take.call(&[&flat(&source)?, &at])?, index.shape())
 }
 /// How scattered values meet what is there.
@@ -112,9 +124,19 @@ pub enum Meet {
     Replace,
     Add,
 }
-/// `x` with the values of `source` at the places `index` names along `axis`.
-pub fn scatter(op: &'static str, x: &Value, axis: usize, index: &Value, source: &Value, meet: Meet) -> Result<Value> {
-    let (base, index, source) = (at_least_1d(x)?, at_least_1d(index)?, at_least_1d(source)?);
+/// Rows of one element, flat positions and source for scattering `source` along `axis`; none if the index is empty.
+pub fn places(
+    op: &'static str,
+    x: &Value,
+    axis: usize,
+    index: &Value,
+    source: &Value,
+) -> Result<Option<(Value, Value, Value)>> {
+    let (base, index, mut source) = (at_least_1d(x)?, at_least_1d(index)?, at_least_1d(source)?);
+    if index.is_empty() {
+        checked(op, &index, 0, false)?;
+        return Ok(None);
+    }
     if source.dtype() != x.dtype() {
         return Err(Error::dtype(
             op,
@@ -131,12 +153,18 @@ pub fn scatter(op: &'static str, x: &Value, axis: usize, index: &Value, source: 
             ),
         ));
     }
-    let mut source = source;
     for a in 0..source.rank() {
         source = super::views::narrow(&source, a, 0, index.shape()[a])?;
     }
     let at = along(op, base.shape(), axis, &index, false)?;
-    reshape(&put(&flat(&base)?, &at, &source, meet)?, x.shape())
+    Ok(Some((flat(&base)?, at, source)))
+}
+/// `x` with the values of `source` at the places `index` names along `axis`.
+pub fn scatter(op: &'static str, x: &Value, axis: usize, index: &Value, source: &Value, meet: Meet) -> Result<Value> {
+    match places(op, x, axis, index, source)? {
+        Some((rows, at, source)) => reshape(&put(&rows, &at, &source, meet)?, x.shape()),
+        None => convert::Copy.call(&[x]),
+    }
 }
 fn put(rows: &Value, at: &Value, source: &Value, meet: Meet) -> Result<Value> {
     let length = rows.shape()[1];
@@ -275,6 +303,18 @@ pub fn masked_fill(x: &Value, mask: &Value, value: &Value) -> Result<Value> {
         return Err(Error::dtype(
             "masked_fill",
             format!("the mask must be bool, not {}; compare it first", mask.dtype()),
+        ));
+    }
+    if value.rank() > 0 {
+        return Err(Error::shape(
+            "masked_fill",
+            format!("the value must be a number or a 0-d tensor, not of shape {}; use where()", show(value.shape())),
+        ));
+    }
+    if value.dtype().is_complex() && !x.dtype().is_complex() {
+        return Err(Error::dtype(
+            "masked_fill",
+            format!("cannot fill {} elements with a {} value; take its real part", x.dtype(), value.dtype()),
         ));
     }
     select::choose_by(mask, &convert::to(value, x.dtype())?, x).map_err(|e| e.named("masked_fill"))

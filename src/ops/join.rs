@@ -110,7 +110,7 @@ pub fn stack(xs: &[Value], axis: usize) -> Result<Value> {
 }
 /// `x` shifted along axes, what leaves at one end entering at the other.
 pub fn roll(x: &Value, shifts: &[(usize, i64)]) -> Result<Value> {
-    let mut y = x.clone();
+    let (mut y, mut moved) = (x.clone(), false);
     for &(axis, shift) in shifts {
         let n = y.shape()[axis];
         if n == 0 {
@@ -119,9 +119,15 @@ pub fn roll(x: &Value, shifts: &[(usize, i64)]) -> Result<Value> {
         let cut = n - shift.rem_euclid(n as i64) as usize;
         if cut != n {
             y = cat(&[part(&y, axis, cut, n - cut)?, part(&y, axis, 0, cut)?], axis)?;
+            moved = true;
         }
     }
-    Ok(y)
+    // The result must not share memory with `x`, even where nothing moves.
+    if moved {
+        Ok(y)
+    } else {
+        convert::Copy.call(&[&y])
+    }
 }
 /// `x` repeated as often as `times` says along each axis.
 pub fn repeat(x: &Value, times: &[usize]) -> Result<Value> {

@@ -38,8 +38,27 @@ pub fn kron(a: &Value, b: &Value) -> Result<Value> {
 }
 /// Sum over pairs of axes of `a` and `b`.
 pub fn tensordot(a: &Value, b: &Value, left: &[usize], right: &[usize]) -> Result<Value> {
-    let fits = left.len() == right.len() && left.iter().zip(right).all(|(&i, &j)| a.shape()[i] == b.shape()[j]);
-    if !fits {
+    let sizes = |&(i, j): &(usize, usize)| (a.shape()[i], b.shape()[j]);
+    let pairs: Vec<(usize, usize)> = left.iter().copied().zip(right.iter().copied()).collect();
+    let fits = |p: &(usize, usize)| matches!(sizes(p), (m, n) if m == n || m == 1 || n == 1);
+    if left.len() == right.len() && pairs.iter().all(fits) && pairs.iter().any(|p| sizes(p).0 != sizes(p).1) {
+        // A size of 1 is broadcast: the other side is summed before.
+        let narrow = |x: &Value, all: &[usize], wide: &dyn Fn(usize) -> bool| {
+            let axes = (0..all.len()).filter(|&k| wide(k)).fold(Axes(0), |axes, k| axes.with(all[k]));
+            Sum { axes, kept: axes }.call(&[x])
+        };
+        let wide = |k: usize, first: bool| {
+            let (m, n) = sizes(&pairs[k]);
+            if first {
+                n == 1 && m != 1
+            } else {
+                m == 1 && n != 1
+            }
+        };
+        let (a, b) = (narrow(a, left, &|k| wide(k, true))?, narrow(b, right, &|k| wide(k, false))?);
+        return tensordot(&a, &b, left, right);
+    }
+    if left.len() != right.len() || !pairs.iter().all(fits) {
         return Err(Error::shape(
             "tensordot",
             format!(

@@ -26,6 +26,7 @@ pub mod reduce;
 pub mod reshape;
 pub mod rounding;
 pub mod scan;
+pub mod scatter;
 pub mod select;
 pub mod slice;
 pub mod softmax;
@@ -61,6 +62,7 @@ use reduce::{ArgExtreme, Extreme, Truth};
 use reshape::{Permute, Reshape};
 use rounding::*;
 use scan::CumSum;
+use scatter::SlopeOf;
 use select::Where;
 use slice::{Slice, SliceInto, SliceScatter};
 use softmax::{LogSumExp, Softmax};
@@ -166,6 +168,6 @@ ops! {
         Log2 LogSigmoid Ndtr Neg Polygamma Reciprocal Relu Round Rsqrt Sigmoid Sign Sin Sinh Sqrt Square Tan Tanh Trunc;
     binary: Add Atan2 BitAnd BitOr BitXor Div Fmod FloorDivide Hypot LeftShift LogAddExp Maximum Minimum Mul Pow Remainder RightShift Scale Sub XLogY;
     full: ArgExtreme ArgSort Cat Compare Convert Copy CumSum Expand Extreme Leaf LogSumExp MatMul Norm Permute Prod Put PutAdd
-        Reshape Slice SliceScatter Softmax Sum Take Truth Var Where;
+        Reshape Slice SliceScatter SlopeOf Softmax Sum Take Truth Var Where;
     boxed: CheckIndex SliceInto
 }

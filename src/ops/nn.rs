@@ -1,11 +1,10 @@
 //! Functions of networks as compositions: losses, activations, normalisation.
 use super::{
-    arith::{Add, Div, Maximum, Mul, Neg, Sub},
+    activation::LogSigmoid,
+    arith::{Add, Div, Mul, Neg, Sub},
     binary::{Binary, Scale},
     compare::{compare_number, Order},
-    convert,
-    exponential::{Exp, Log1p},
-    index, indexing,
+    convert, index, indexing,
     power::{Rsqrt, Square},
     reduce,
     reshape::reshape,
@@ -177,8 +176,13 @@ pub fn l1(x: &Value, target: &Value, reduction: Reduction) -> Result<Value> {
 }
 /// Quadratic up to `delta`, linear beyond.
 pub fn huber(x: &Value, target: &Value, delta: f64, reduction: Reduction) -> Result<Value> {
-    let d = Abs.of(&Sub::of(x, target)?)?;
-    let near = times(&Square.of(&d)?, 0.5)?;
+    if delta <= 0.0 {
+        return Err(Error::value("huber_loss", format!("delta must be positive, but is {delta}")));
+    }
+    // The square is that of the difference, not of its magnitude, whose second slope is 0 at 0.
+    let difference = Sub::of(x, target)?;
+    let d = Abs.of(&difference)?;
+    let near = times(&Square.of(&difference)?, 0.5)?;
     let far = times(&Sub::fixed(&d, Fixed::Right(Scalar::Float(0.5 * delta)))?, delta)?;
     reduction.apply(&below(&d, delta, &near, &far)?)
 }
@@ -195,8 +199,8 @@ pub fn gelu(x: &Value, approximate: bool) -> Result<Value> {
 pub fn softplus(x: &Value, beta: f64, threshold: f64) -> Result<Value> {
     let scaled = times(x, beta)?;
     // max(s, 0) + log1p(exp(-|s|)) = -logsigmoid(-s), without overflow.
-    let smooth = times(&super::activation::LogSigmoid.of(&Neg.of(&scaled)?)?, -1.0 / beta)?;
-    below(&scaled, threshold, &smooth, x)
+    let smooth = times(&LogSigmoid.of(&Neg.of(&scaled)?)?, -1.0 / beta)?;
+    select::choose_by(&compare_number(Order::LessEqual, &scaled, Scalar::Float(threshold))?, &smooth, x)
 }
 /// x where positive, else `slope · x`.
 pub fn leaky_relu(x: &Value, slope: f64) -> Result<Value> {
@@ -279,13 +283,42 @@ pub fn embedding(indices: &Value, weight: &Value, padding: Option<i64>) -> Resul
     let padded = compare_number(Order::Equal, &reshape(indices, &unit)?, Scalar::Int(row))?;
     select::choose_by(&padded, &y.detached(), &y)
 }
-/// log(1 + exp(-|x|)) + max(x, 0) - x·t: binary cross entropy from scores.
-pub fn bce_with_logits(x: &Value, t: &Value, weight: Option<&Value>, reduction: Reduction) -> Result<Value> {
-    let zero = x.full_like(0.0)?;
-    let tail = Log1p.of(&Exp.of(&Neg.of(&Abs.of(x)?)?)?)?;
-    let mut loss = Add::of(&Sub::of(&Maximum::of(x, &zero)?, &Mul::of(x, t)?)?, &tail)?;
+/// Binary cross entropy from scores, p·t·log(1 + exp(-x)) + (1 - t)·log(1 + exp(x)): no term cancels another, and every
+/// slope is right at 0, which formulas with |x| are not.
+pub fn bce_with_logits(
+    x: &Value,
+    t: &Value,
+    weight: Option<&Value>,
+    positive: Option<&Value>,
+    reduction: Reduction,
+) -> Result<Value> {
+    let op = "binary_cross_entropy_with_logits";
+    if x.shape() != t.shape() {
+        return Err(Error::shape(
+            op,
+            format!("targets of shape {} do not fit an input of shape {}", show(t.shape()), show(x.shape())),
+        ));
+    }
+    let hits = match positive {
+        Some(p) => Mul::of(t, p)?,
+        None => t.clone(),
+    };
+    let misses = Sub::fixed(t, Fixed::Left(Scalar::Float(1.0)))?;
+    let (below, above) = (LogSigmoid.of(x)?, LogSigmoid.of(&Neg.of(x)?)?);
+    let mut loss = Neg.of(&Add::of(&Mul::of(&hits, &below)?, &Mul::of(&misses, &above)?)?)?;
     if let Some(w) = weight {
         loss = Mul::of(&loss, w)?;
     }
     reduction.apply(&loss)
+}
+/// Limited to [min, max]; the slope is 0 outside and, unlike that of `clamp`, on the bounds.
+pub fn hardtanh(x: &Value, min: f64, max: f64) -> Result<Value> {
+    if min > max {
+        return Err(Error::value("hardtanh", format!("min_val {min} is greater than max_val {max}")));
+    }
+    let mut y = x.clone();
+    for (bound, order) in [(min, Order::LessEqual), (max, Order::GreaterEqual)] {
+        y = select::choose_by(&compare_number(order, x, Scalar::Float(bound))?, &x.full_like(bound)?, &y)?;
+    }
+    Ok(y)
 }

@@ -5,7 +5,7 @@ use crate::{
     dtype::DType,
     error::{Error, Result},
     kernels::scan,
-    op::{batch_all, linear, one, Arrays, Op, Saved, Saves, Slopes, Values, Which},
+    op::{batch_all, linear, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
     shape::Dims,
     trace::Value,
 };
@@ -45,11 +45,10 @@ impl Op for CumSum {
 }
 /// Running sum, integers and booleans in int64.
 pub fn cumsum(x: &Value, axis: usize, dtype: Option<DType>) -> Result<Value> {
-    use crate::op::Call;
     let dtype = dtype.unwrap_or(if x.dtype().is_integral() { DType::I64 } else { x.dtype() });
     let x = convert::to(x, dtype)?;
     if x.rank() == 0 {
-        return Ok(x);
+        return convert::Copy.call(&[&x]);
     }
     CumSum { axis, reverse: false }.call(&[&x])
 }
@@ -57,10 +56,10 @@ pub fn cumsum(x: &Value, axis: usize, dtype: Option<DType>) -> Result<Value> {
 pub fn cumprod(x: &Value, axis: usize, dtype: Option<DType>) -> Result<Value> {
     let dtype = dtype.unwrap_or(if x.dtype().is_integral() { DType::I64 } else { x.dtype() });
     let mut y = convert::to(x, dtype)?;
-    if x.rank() == 0 {
-        return Ok(y);
+    let n = x.shape().get(axis).copied().unwrap_or(1);
+    if n < 2 {
+        return convert::Copy.call(&[&y]); // memory of its own
     }
-    let n = x.shape()[axis];
     let mut step = 1;
     while step < n {
         let head = views::narrow(&y, axis, 0, step)?;

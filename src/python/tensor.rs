@@ -154,6 +154,26 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Operand {
     }
 }
 
+/// The other operand of a function that takes two tensors, but no plain numbers.
+pub struct Other(pub Value);
+impl<'a, 'py> FromPyObject<'a, 'py> for Other {
+    type Error = PyErr;
+    fn extract(obj: Borrowed<'a, 'py, PyAny>) -> PyResult<Other> {
+        match obj.extract::<Operand>()? {
+            Operand::Tensor(v) => Ok(Other(v)),
+            Operand::Number(_) => Err(PyTypeError::new_err(format!(
+                "expected a tensor, not the number {}; wrap it in rustgrad.tensor()",
+                obj.repr()?
+            ))),
+        }
+    }
+}
+impl From<Other> for Operand {
+    fn from(other: Other) -> Operand {
+        Operand::Tensor(other.0)
+    }
+}
+
 #[pymethods]
 impl Tensor {
     /// Sizes along each dimension.

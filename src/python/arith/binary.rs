@@ -2,7 +2,7 @@
 use super::{
     super::{
         export,
-        tensor::{run, Operand, Tensor},
+        tensor::{run, Operand, Other, Tensor},
     },
     operators::{binary, pow, reflected, work},
 };
@@ -14,42 +14,44 @@ use crate::{
 use pyo3::prelude::*;
 
 // One entry per function: names, op, sentence, derivatives by `input` and by `other`, and an example as two arguments and
-// a result. The text in front of a group says what its functions do with dtypes.
-macro_rules! two { ($($dtypes:literal {
+// a result. In front of a group stand what its functions do with dtypes and the type of `other`.
+macro_rules! two { ($($dtypes:literal $other:ident {
     $($name:ident $inplace:ident $op:ident: $what:literal, $slopes:literal, $a:literal with $b:literal => $result:literal;)*
 })*) => {
     #[pymethods]
     impl Tensor { $($(
         #[doc = concat!(
-            $what, "\n\nShapes: `input` and `other` (a tensor or a number) broadcast; raises ValueError if they cannot. ",
-            $dtypes, "\n\nDerivative: ", $slopes, "\n\n>>> rg.", stringify!($name),
+            $what, "\n\nShapes: `input` and `other` broadcast; raises ValueError if they cannot. ", $dtypes,
+            "\n\nDerivative: ", $slopes, "\n\n>>> rg.", stringify!($name),
             "(rg.tensor(", $a, "), rg.tensor(", $b, "))\ntensor(", $result, ")"
         )]
-        fn $name(&self, py: Python<'_>, other: Operand) -> PyResult<Tensor> {
+        fn $name(&self, py: Python<'_>, other: $other) -> PyResult<Tensor> {
             let x = self.value()?;
-            Ok(run(py, 8 * work(&x), || binary::<$op>(&x, other))?.into())
+            Ok(run(py, 8 * work(&x), || binary::<$op>(&x, other.into()))?.into())
         }
         #[doc = concat!("In-place form of `", stringify!($name), "`.")]
-        fn $inplace<'py>(slf: Bound<'py, Self>, other: Operand) -> PyResult<Bound<'py, Self>> {
-            slf.get().variable()?.write(stringify!($inplace), |x| binary::<$op>(x, other))?;
+        fn $inplace<'py>(slf: Bound<'py, Self>, other: $other) -> PyResult<Bound<'py, Self>> {
+            slf.get().variable()?.write(stringify!($inplace), |x| binary::<$op>(x, other.into()))?;
             Ok(slf)
         }
     )*)* }
     const TWO: &[&str] = &[$($(stringify!($name)),*),*];
 } }
 two! {
-    "Any dtypes, promoted to a common one." {
+    "`other` may be a number. Any dtypes, promoted to a common one." Operand {
         mul mul_ Mul: "Product, element by element.",
             "b by the first factor a, a by the second factor b.",
             "[2.0, 3.0]" with "[4.0, 5.0]" => "[ 8., 15.]";
     }
-    "Dtypes are promoted to a common one; raises TypeError for complex numbers." {
+    "Dtypes are promoted to a common one; raises TypeError for complex numbers." Other {
         maximum maximum_ Maximum: "Larger of two, element by element; NaN wins.",
             "1 by the larger and 0 by the smaller, ½ by each where they are equal.",
             "[1.0, 4.0]" with "[3.0, 2.0]" => "[3., 4.]";
         minimum minimum_ Minimum: "Smaller of two, element by element; NaN wins.",
             "1 by the smaller and 0 by the larger, ½ by each where they are equal.",
             "[1.0, 4.0]" with "[3.0, 2.0]" => "[1., 2.]";
+    }
+    "`other` may be a number. Dtypes are promoted to a common one; raises TypeError for complex numbers." Operand {
         fmod fmod_ Fmod: "Remainder of a division with the sign of the dividend, a - b trunc(a / b).",
             "1 by a, -trunc(a / b) by b. Integers divided by zero raise ValueError.",
             "[-7.0, 7.0]" with "[3.0, 3.0]" => "[-1.,  1.]";
@@ -61,19 +63,22 @@ two! {
             "[-7.0, 7.0]" with "[2.0, 2.0]" => "[-4.,  3.]";
     }
     "Floats are promoted to a common dtype, integers and booleans become the default dtype; raises TypeError for complex \
-    numbers." {
+    numbers." Other {
         atan2 atan2_ Atan2: "Angle of the point (other, input) in the plane, in [-π, π].",
             "x / (x² + y²) by y = `input`, -y / (x² + y²) by x = `other`.",
             "[1.0, -1.0]" with "[1.0, 0.0]" => "[ 0.7854, -1.5708]";
         hypot hypot_ Hypot: "Length of the vector (input, other), without overflow.",
             "a / h by a and b / h by b at the result h, 0 at the origin.",
             "[3.0, 5.0]" with "[4.0, 12.0]" => "[ 5., 13.]";
-        xlogy xlogy_ XLogY: "Product a log(b), 0 where a is 0.",
-            "log(b) by a, a / b by b; 0 by a where both are 0.",
-            "[0.0, 2.0]" with "[0.0, 3.0]" => "[0.0000, 2.1972]";
         logaddexp logaddexp_ LogAddExp: "Logarithm of exp(a) + exp(b), without overflow.",
             "exp(a - y) by a and exp(b - y) by b, at the result y.",
             "[0.0, 100.0]" with "[0.0, 0.0]" => "[  0.6931, 100.0000]";
+    }
+    "`other` may be a number. Floats are promoted to a common dtype, integers and booleans become the default dtype; raises \
+    TypeError for complex numbers." Operand {
+        xlogy xlogy_ XLogY: "Product a log(b), 0 where a is 0.",
+            "log(b) by a, a / b by b; 0 by a where both are 0.",
+            "[0.0, 2.0]" with "[0.0, 3.0]" => "[0.0000, 2.1972]";
     }
 }
 /// `a + alpha * b`, the form of `add` and `sub` with their optional factor.
@@ -200,7 +205,14 @@ impl Tensor {
 fn power(input: Operand, exponent: Operand) -> PyResult<Tensor> {
     Ok(match input {
         Operand::Tensor(x) => pow(&x, exponent)?,
-        number => reflected::<Pow>(&exponent.value()?, number)?,
+        number => match exponent {
+            Operand::Tensor(x) => reflected::<Pow>(&x, number)?,
+            Operand::Number(_) => {
+                return Err(pyo3::exceptions::PyTypeError::new_err(
+                    "pow: needs a tensor as one of its arguments; use ** for two numbers",
+                ))
+            }
+        },
     }
     .into())
 }

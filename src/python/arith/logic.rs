@@ -2,14 +2,14 @@
 use super::{
     super::{
         export,
-        tensor::{Operand, Tensor},
+        tensor::{Operand, Other, Tensor},
     },
     operators::ordered,
 };
 use crate::ops::{compare::Order, logic, select};
 use pyo3::prelude::*;
 
-macro_rules! comparisons { ($($name:ident $order:ident $what:literal $result:literal;)*) => {
+macro_rules! comparisons { ($($name:ident $inplace:ident $order:ident $what:literal $result:literal;)*) => {
     #[pymethods]
     impl Tensor { $(
         #[doc = concat!(
@@ -21,16 +21,21 @@ macro_rules! comparisons { ($($name:ident $order:ident $what:literal $result:lit
         fn $name(&self, other: Operand) -> PyResult<Tensor> {
             Ok(ordered(Order::$order, &self.value()?, other)?.into())
         }
+        #[doc = concat!("In-place form of `", stringify!($name), "`: 1 or 0 in the tensor's own dtype.")]
+        fn $inplace<'py>(slf: Bound<'py, Self>, other: Operand) -> PyResult<Bound<'py, Self>> {
+            slf.get().variable()?.write(stringify!($inplace), |x| ordered(Order::$order, x, other))?;
+            Ok(slf)
+        }
     )* }
     const COMPARISONS: &[&str] = &[$(stringify!($name)),*];
 } }
 comparisons! {
-    lt Less "is below" "[ True, False, False]";
-    le LessEqual "is not above" "[ True,  True, False]";
-    gt Greater "is above" "[False, False,  True]";
-    ge GreaterEqual "is not below" "[False,  True,  True]";
-    eq Equal "equals" "[False,  True, False]";
-    ne NotEqual "differs from" "[ True, False,  True]";
+    lt lt_ Less "is below" "[ True, False, False]";
+    le le_ LessEqual "is not above" "[ True,  True, False]";
+    gt gt_ Greater "is above" "[False, False,  True]";
+    ge ge_ GreaterEqual "is not below" "[False,  True,  True]";
+    eq eq_ Equal "equals" "[False,  True, False]";
+    ne ne_ NotEqual "differs from" "[ True, False,  True]";
 }
 macro_rules! truths { ($($name:ident $f:path: $what:literal, $dtypes:literal, $at:literal => $result:literal;)*) => {
     #[pymethods]
@@ -58,8 +63,8 @@ truths! {
         "The result is bool; raises TypeError for complex numbers.", "[1.0, float(\"inf\")]" => "[ True, False]";
 }
 macro_rules! combinations { (
-    $($dtypes:literal {
-        $($name:ident $f:expr, $what:literal, $a:literal with $b:literal => $result:literal;)*
+    $($dtypes:literal $other:ident {
+        $($name:ident $inplace:ident $f:expr, $what:literal, $a:literal with $b:literal => $result:literal;)*
     })*
     operators { $($dunder:ident $g:expr;)* }
 ) => {
@@ -67,12 +72,17 @@ macro_rules! combinations { (
     impl Tensor {
         $($(
             #[doc = concat!(
-                $what, "\n\nShapes: `input` and `other` (a tensor or a number) broadcast; raises ValueError if they \
-                cannot. ", $dtypes, "\n\nDerivative: none, the result is not a float.\n\n>>> rg.",
+                $what, "\n\nShapes: `input` and `other` broadcast; raises ValueError if they cannot. ", $dtypes, "\n\nDerivative: none, the result is not a float.\n\n>>> rg.",
                 stringify!($name), "(rg.tensor(", $a, "), rg.tensor(", $b, "))\ntensor(", $result, ")"
             )]
-            fn $name(&self, other: Operand) -> PyResult<Tensor> {
-                Ok($f(&self.value()?, &other.value()?)?.into())
+            fn $name(&self, other: $other) -> PyResult<Tensor> {
+                Ok($f(&self.value()?, &Operand::from(other).value()?)?.into())
+            }
+            #[doc = concat!("In-place form of `", stringify!($name), "`.")]
+            fn $inplace<'py>(slf: Bound<'py, Self>, other: $other) -> PyResult<Bound<'py, Self>> {
+                let other = Operand::from(other).value()?;
+                slf.get().variable()?.write(stringify!($inplace), |x| $f(x, &other))?;
+                Ok(slf)
             }
         )*)*
         $(
@@ -84,24 +94,24 @@ macro_rules! combinations { (
     const COMBINATIONS: &[&str] = &[$($(stringify!($name)),*),*];
 } }
 combinations! {
-    "Any dtypes, the result is bool." {
-        logical_and logic::and, "True where both are not zero.",
+    "Any dtypes, the result is bool." Other {
+        logical_and logical_and_ logic::and, "True where both are not zero.",
             "[True, True, False]" with "[True, False, False]" => "[ True, False, False]";
-        logical_or logic::or, "True where either is not zero.",
+        logical_or logical_or_ logic::or, "True where either is not zero.",
             "[True, True, False]" with "[True, False, False]" => "[ True,  True, False]";
-        logical_xor logic::xor, "True where exactly one is not zero.",
+        logical_xor logical_xor_ logic::xor, "True where exactly one is not zero.",
             "[True, True, False]" with "[True, False, False]" => "[False,  True, False]";
     }
-    "Integers or booleans, promoted to a common dtype; raises TypeError for others." {
-        bitwise_and logic::of_bits::<logic::BitAnd>, "Bits set in both.",
+    "`other` may be a number. Integers or booleans, promoted to a common dtype; raises TypeError for others." Operand {
+        bitwise_and bitwise_and_ logic::of_bits::<logic::BitAnd>, "Bits set in both.",
             "[12, 10]" with "[10, 3]" => "[8, 2]";
-        bitwise_or logic::of_bits::<logic::BitOr>, "Bits set in either.",
+        bitwise_or bitwise_or_ logic::of_bits::<logic::BitOr>, "Bits set in either.",
             "[12, 10]" with "[10, 3]" => "[14, 11]";
-        bitwise_xor logic::of_bits::<logic::BitXor>, "Bits set in exactly one.",
+        bitwise_xor bitwise_xor_ logic::of_bits::<logic::BitXor>, "Bits set in exactly one.",
             "[12, 10]" with "[10, 3]" => "[6, 9]";
-        bitwise_left_shift logic::of_bits::<logic::LeftShift>, "Bits of `input` moved to the left by `other` places.",
+        bitwise_left_shift bitwise_left_shift_ logic::of_bits::<logic::LeftShift>, "Bits of `input` moved to the left by `other` places.",
             "[1, 3]" with "[4, 1]" => "[16,  6]";
-        bitwise_right_shift logic::of_bits::<logic::RightShift>, "Bits of `input` moved to the right by `other` places.",
+        bitwise_right_shift bitwise_right_shift_ logic::of_bits::<logic::RightShift>, "Bits of `input` moved to the right by `other` places.",
             "[16, 7]" with "[4, 1]" => "[1, 3]";
     }
     operators {
@@ -128,6 +138,24 @@ combinations! {
 #[pyfunction(name = "where")]
 fn where_(condition: Operand, input: Operand, other: Operand) -> PyResult<Tensor> {
     Ok(select::choose_by(&condition.value()?, &input.value()?, &other.value()?)?.into())
+}
+#[pymethods]
+impl Tensor {
+    /// In-place form of `logical_not`: 1 or 0 in the tensor's own dtype.
+    fn logical_not_<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
+        slf.get().variable()?.write("logical_not_", logic::not)?;
+        Ok(slf)
+    }
+    /// In-place form of `bitwise_not`.
+    fn bitwise_not_<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
+        slf.get().variable()?.write("bitwise_not_", logic::bitwise_not)?;
+        Ok(slf)
+    }
+    /// This tensor where the condition holds, else `other`; see `rustgrad.where`.
+    #[pyo3(name = "where")]
+    fn where_method(&self, condition: Operand, other: Operand) -> PyResult<Tensor> {
+        Ok(select::choose_by(&condition.value()?, &self.value()?, &other.value()?)?.into())
+    }
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     export(m, COMPARISONS)?;

@@ -1,4 +1,5 @@
 //! `x[…]` for reading and writing, and indexing by name.
+mod combine;
 mod item;
 mod reads;
 mod writes;
@@ -7,5 +8,6 @@ use pyo3::prelude::*;
 
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     reads::register(m)?;
-    writes::register(m)
+    writes::register(m)?;
+    combine::register(m)
 }

@@ -6,12 +6,13 @@ use super::super::{
 };
 use crate::{
     array::Array,
-    dtype::DType,
+    dtype::{Category, DType},
     error::Error,
     ops::{
         arith::Mul,
         convert, expand,
         indexing::{self, Meet},
+        scatter::{scatter_reduce, Reduce},
     },
     shape::{axis, show, Dims as Shape},
     trace::Value,
@@ -20,24 +21,29 @@ use pyo3::prelude::*;
 
 pub fn source(value: Operand, like: DType) -> Result<Value, Error> {
     match value {
+        Operand::Number(s) if s.category() == Category::Complex && !like.is_complex() => Err(Error::dtype(
+            "setitem",
+            format!("cannot write a complex number into a {like} tensor; take its real part"),
+        )),
         Operand::Number(s) => Ok(Value::Array(Array::full("setitem", Shape::new(), like, s)?)),
         Operand::Tensor(v) => Ok(v),
     }
 }
 fn scattered(x: &Value, dim: i64, index: &Value, src: Option<Operand>, reduce: Option<&str>) -> Result<Value, Error> {
-    let meet = match reduce {
-        None => Meet::Replace,
-        Some("add") => Meet::Add,
-        Some(other) => {
-            return Err(Error::value("scatter", format!("reduce={other:?} is not supported; use None or \"add\"")))
-        }
-    };
     let src = match src {
         Some(Operand::Tensor(v)) => v,
         Some(number) => expand::to("scatter", &source(number, x.dtype())?, index.shape())?,
         None => return Err(Error::value("scatter", "needs src= or value=")),
     };
-    indexing::scatter("scatter", x, axis("scatter", dim, x.rank())?, index, &src, meet)
+    let a = axis("scatter", dim, x.rank())?;
+    match reduce {
+        None => indexing::scatter("scatter", x, a, index, &src, Meet::Replace),
+        Some("add") => indexing::scatter("scatter", x, a, index, &src, Meet::Add),
+        Some(name) => {
+            let reduce = Reduce::named("scatter", name, &["add", "multiply"])?;
+            scatter_reduce("scatter", x, a, index, &src, reduce, true)
+        }
+    }
 }
 fn index_added(x: &Value, dim: i64, index: &Value, source: Value, alpha: Option<Operand>) -> Result<Value, Error> {
     let source = match alpha {

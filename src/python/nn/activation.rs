@@ -95,18 +95,18 @@ activations! {
     fn leaky_relu(x, negative_slope: f64 = 0.01) nn::leaky_relu(x, negative_slope);
     /// The input limited to [min_val, max_val].
     ///
-    /// Derivative: 1 inside and on the limits, 0 outside.
+    /// Derivative: 1 inside the limits, 0 outside and on them.
     ///
     /// >>> rg.nn.functional.hardtanh(rg.tensor([-2.0, 0.5, 2.0]))
     /// tensor([-1.0000,  0.5000,  1.0000])
-    fn hardtanh(x, min_val: f64 = -1.0, max_val: f64 = 1.0) nn::clamp(x, Some(&x.full_like(min_val)?), Some(&x.full_like(max_val)?));
+    fn hardtanh(x, min_val: f64 = -1.0, max_val: f64 = 1.0) nn::hardtanh(x, min_val, max_val);
     /// The input limited to [0, 6].
     ///
-    /// Derivative: 1 inside and on the limits, 0 outside.
+    /// Derivative: 1 inside the limits, 0 outside and on them.
     ///
     /// >>> rg.nn.functional.relu6(rg.tensor([-1.0, 3.0, 8.0]))
     /// tensor([0., 3., 6.])
-    fn relu6(x) nn::clamp(x, Some(&x.full_like(0.0)?), Some(&x.full_like(6.0)?));
+    fn relu6(x) nn::hardtanh(x, 0.0, 6.0);
 }
 /// Product of x and the normal distribution function, x Φ(x), or with approximate="tanh" its approximation (Hendrycks
 /// and Gimpel 2016).

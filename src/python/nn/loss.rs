@@ -95,17 +95,18 @@ fn nll_loss(
 fn huber_loss(input: &Tensor, target: &Tensor, reduction: &str, delta: f64) -> PyResult<Tensor> {
     Ok(nn::huber(&input.value()?, &target.value()?, delta, self::reduction("huber_loss", reduction)?)?.into())
 }
-/// Cross entropy of two classes from scores, log(1 + exp(-|x|)) + max(x, 0) - x t, without overflow.
+/// Cross entropy of two classes from scores, p t log(1 + exp(-x)) + (1 - t) log(1 + exp(x)), without overflow.
 ///
-/// Shapes: both broadcast; the result is a number, or the common shape without reduction. `reduction` is "mean", "sum"
-/// or "none"; raises ValueError for another. `weight` multiplies each.
+/// Shapes: that of the input for both; the result is a number, or of that shape without reduction. `reduction` is
+/// "mean", "sum" or "none"; raises ValueError for another. `weight` multiplies every term, `pos_weight` (p above) those of
+/// the positive class; both broadcast.
 ///
-/// Derivative: σ(x) - t by the input, -x by the target; divided by the count for "mean".
+/// Derivative: σ(x) - t by the input, -x by the target, for p = 1; divided by the count for "mean".
 ///
 /// >>> rg.nn.functional.binary_cross_entropy_with_logits(rg.tensor([0.0]), rg.tensor([1.0]))
 /// tensor(0.6931)
 #[pyfunction]
-#[pyo3(signature = (input, target, weight=None, size_average=None, reduce=None, reduction="mean"))]
+#[pyo3(signature = (input, target, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None))]
 fn binary_cross_entropy_with_logits(
     input: &Tensor,
     target: &Tensor,
@@ -113,10 +114,12 @@ fn binary_cross_entropy_with_logits(
     size_average: Option<bool>,
     reduce: Option<bool>,
     reduction: &str,
+    pos_weight: Option<&Tensor>,
 ) -> PyResult<Tensor> {
     old_form("binary_cross_entropy_with_logits", size_average, reduce)?;
     let r = self::reduction("binary_cross_entropy_with_logits", reduction)?;
-    Ok(nn::bce_with_logits(&input.value()?, &target.value()?, optional(weight)?.as_ref(), r)?.into())
+    let (weight, positive) = (optional(weight)?, optional(pos_weight)?);
+    Ok(nn::bce_with_logits(&input.value()?, &target.value()?, weight.as_ref(), positive.as_ref(), r)?.into())
 }
 macro_rules! losses { ($($(#[$doc:meta])* $name:ident $f:path;)*) => {
     $(

@@ -12,11 +12,16 @@ use crate::{
     op::Call,
     ops::{
         convert::{self, Copy},
-        join, views,
+        join,
+        reshape::reshape,
+        views,
     },
     shape::axis,
 };
-use pyo3::{prelude::*, types::PyTuple};
+use pyo3::{
+    prelude::*,
+    types::{PyBool, PyTuple},
+};
 
 #[pymethods]
 impl Tensor {
@@ -44,13 +49,19 @@ impl Tensor {
     #[pyo3(signature = (shifts, dims=None))]
     fn roll(&self, shifts: Dims, dims: Option<Dims>) -> PyResult<Tensor> {
         let x = self.value()?;
-        let Some(dims) = dims else {
-            let flat = crate::ops::reshape::reshape(&x, &[x.len()])?;
-            let rolled = join::roll(&flat, &[(0, shifts.0.iter().sum())])?;
-            return Ok(crate::ops::reshape::reshape(&rolled, x.shape())?.into());
+        let Some(&first) = shifts.0.first() else {
+            return Err(Error::value("roll", "needs at least one shift").into());
         };
+        let dims = dims.unwrap_or(Dims(Vec::new()));
+        if dims.0.is_empty() && shifts.0.len() == 1 {
+            let flat = reshape(&x, &[x.len()])?;
+            return Ok(reshape(&join::roll(&flat, &[(0, first)])?, x.shape())?.into());
+        }
         if dims.0.len() != shifts.0.len() {
             return Err(Error::value("roll", format!("got {} shifts for {} dims", shifts.0.len(), dims.0.len())).into());
+        }
+        if x.rank() == 0 {
+            return Err(Error::index("roll", "a 0-d tensor has no dimension to roll; leave dims out").into());
         }
         let pairs = dims
             .0
@@ -130,7 +141,14 @@ impl Tensor {
         let _ = non_blocking; // everything here is blocking
         check_device(device)?;
         let mut target = dtype.map(|d| d.0);
+        let (mut copy, mut flags) = (copy, 0);
         for arg in args.iter() {
+            if let Ok(flag) = arg.cast::<PyBool>() {
+                // Behind dtype or device: non_blocking, then copy.
+                flags += 1;
+                copy |= flags == 2 && flag.is_true();
+                continue;
+            }
             if let Ok(other) = arg.cast::<Tensor>() {
                 target = Some(other.get().value()?.dtype());
             } else if let Ok(text) = arg.extract::<String>() {

@@ -1,6 +1,7 @@
 //! Parts of a tensor: slices along a dimension, pieces, diagonals and triangles.
 use super::super::{export, tensor::Tensor};
 use crate::{
+    dtype::DType,
     error::Error,
     ops::{diagonal, views},
     shape::{axis, show},
@@ -11,6 +12,9 @@ pub fn many(parts: Vec<Tensor>, py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> 
     PyTuple::new(py, parts)
 }
 impl Tensor {
+    fn narrowed(&self, dim: i64, start: i64, length: i64) -> PyResult<Tensor> {
+        self.view_by(|s| views::narrow_op("narrow", s, dim, start, length))
+    }
     fn size_along(&self, op: &'static str, dim: i64) -> PyResult<i64> {
         let value = self.value()?;
         if value.rank() == 0 {
@@ -29,8 +33,18 @@ impl Tensor {
     ///
     /// >>> rg.narrow(rg.tensor([1, 2, 3, 4]), 0, 1, 2)
     /// tensor([2, 3])
-    fn narrow(&self, dim: i64, start: i64, length: i64) -> PyResult<Tensor> {
-        self.view_by(|s| views::narrow_op("narrow", s, dim, start, length))
+    fn narrow(&self, dim: i64, start: &Bound<'_, PyAny>, length: i64) -> PyResult<Tensor> {
+        if let Ok(t) = start.cast::<Tensor>() {
+            let at = t.get().value()?;
+            if at.rank() != 0 || at.dtype() == DType::Bool || !at.dtype().is_integral() {
+                return Err(Error::dtype(
+                    "narrow",
+                    format!("start must be an int or a 0-d integer tensor, not {} {}", at.dtype(), show(at.shape())),
+                )
+                .into());
+            }
+        }
+        self.narrowed(dim, start.extract()?, length)
     }
     /// A view of the slice `index` along `dim`, without that dimension.
     ///
@@ -91,7 +105,7 @@ impl Tensor {
         }
         let mut start = 0;
         let parts = lengths.into_iter().map(|l| {
-            let part = self.narrow(dim, start, l);
+            let part = self.narrowed(dim, start, l);
             start += l;
             part
         });
@@ -169,16 +183,22 @@ impl Tensor {
     }
     /// Matrices with the last dimension on their diagonals, zeros elsewhere.
     ///
-    /// Shape: (…, n) gives (…, n, n), larger by `offset`, the place of the diagonal; raises ValueError for a number.
-    /// Any dtype, kept.
+    /// Shape: (…, n) gives (…, n, n), larger by `offset`, the place of the diagonal, the matrices along `dim1` and `dim2`
+    /// of the result; raises ValueError for a number or equal dimensions. Any dtype, kept.
     ///
     /// Derivative: that of the identity, each element's gradient goes back to its place.
     ///
     /// >>> rg.diag_embed(rg.tensor([[1, 2], [3, 4]])).shape
     /// (2, 2, 2)
-    #[pyo3(signature = (offset=0))]
-    fn diag_embed(&self, offset: i64) -> PyResult<Tensor> {
-        Ok(diagonal::diag_embed(&self.value()?, offset)?.into())
+    #[pyo3(signature = (offset=0, dim1=-2, dim2=-1))]
+    fn diag_embed(&self, offset: i64, dim1: i64, dim2: i64) -> PyResult<Tensor> {
+        let y = diagonal::diag_embed(&self.value()?, offset)?;
+        let (a, b) = (axis("diag_embed", dim1, y.rank())?, axis("diag_embed", dim2, y.rank())?);
+        if a == b {
+            return Err(Error::value("diag_embed", format!("dim1 and dim2 must differ, but both are {a}")).into());
+        }
+        let places = views::movedim(y.rank(), &[-2, -1], &[a as i64, b as i64])?;
+        Ok(views::call(places, &y)?.into())
     }
     /// The lower triangle of matrices up to a `diagonal`, zeros elsewhere.
     ///
