@@ -61,6 +61,13 @@ pub fn axis(op: &'static str, dim: i64, rank: usize) -> Result<usize> {
     }
     Ok(if dim < 0 { dim + n } else { dim } as usize)
 }
+/// As [`axis`], for what a 0-d tensor has not.
+pub fn present_axis(op: &'static str, dim: i64, rank: usize) -> Result<usize> {
+    if rank == 0 {
+        return Err(Error::index(op, format!("dim {dim} is out of range, a 0-d tensor has no dimensions")));
+    }
+    axis(op, dim, rank)
+}
 /// The shape both operands broadcast to.
 pub fn broadcast(op: &'static str, a: &[usize], b: &[usize]) -> Result<Dims> {
     let rank = a.len().max(b.len());

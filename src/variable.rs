@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Result},
     graph::{self, Edge, GradCell, NodeRef},
     op::Prim,
-    ops::{convert, expand, slice::SliceScatter},
+    ops::{convert, diagonal::DiagonalScatter, expand, slice::SliceScatter},
     shape::show,
     trace::{self, Value},
 };
@@ -290,7 +290,8 @@ fn scatter(base: &Value, path: &[Prim], new: &Value, written: bool) -> Result<Va
         false => Ok(trace::apply(op, xs)?.swap_remove(0)),
     };
     match first {
-        Prim::Slice(slice) => finish(SliceScatter { slice: slice.clone() }.into(), &[base, &part]),
+        Prim::Slice(slice) => finish(SliceScatter { window: slice.clone() }.into(), &[base, &part]),
+        Prim::Diagonal(diagonal) => finish(DiagonalScatter { window: *diagonal }.into(), &[base, &part]),
         Prim::Permute(permute) => finish(permute.inverse().into(), &[&part]),
         Prim::Reshape(_) => finish(crate::ops::reshape::Reshape { shape: base.shape().into() }.into(), &[&part]),
         Prim::Expand(_) => Err(Error::graph("expand", "cannot write through an expanded view; clone() it first")),

@@ -342,6 +342,7 @@ ELEMENTWISE = (
     "sigmoid sin sinh sqrt square tan tanh"
 ).split()
 PAIRS = "add atan2 div fmod hypot logaddexp maximum minimum mul pow remainder sub xlogy".split()
+TENSORS_ONLY = {"atan2", "hypot", "logaddexp", "maximum", "minimum"}
 REFLECTED = {
     "add": lambda y: 1.5 + y,
     "sub": lambda y: 1.5 - y,
@@ -364,8 +365,9 @@ def test_products_computed_late_are_the_same_products(name, dtype):
     def f(x, y):
         if name in ELEMENTWISE:
             return (op(x) * x + op(y) * op(x)) - x
-        left = REFLECTED.get(name, lambda y: op(y, 1.5))
-        return op(x, y) * op(y, x) - x + op(x, 2.0) * left(y) - op(x, x)
+        left = REFLECTED.get(name, lambda y: op(y, rg.tensor(1.5)))
+        two = rg.tensor(2.0) if name in TENSORS_ONLY else 2.0
+        return op(x, y) * op(y, x) - x + op(x, two) * left(y) - op(x, x)
 
     g = rg.randn(n, dtype=dtype)
     g[::7] = 0

@@ -2,55 +2,115 @@
 use super::{
     compare::{compare, Order},
     create,
-    index::Take,
-    reshape::{reshape, Permute},
+    reshape::reshape,
     select,
+    window::{PutInto, Scatter, Window},
 };
 use crate::{
     array::Array,
     dtype::{DType, Scalar},
     error::{Error, Result},
-    op::Call,
-    shape::{show, Dims},
-    trace::Value,
+    op::{linear, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
+    shape::{axis, show, Dims},
+    trace::{apply, Value},
 };
 
-/// The diagonal of axes `a` and `b`, `offset` above the main one, as the last axis.
-pub fn diagonal(x: &Value, offset: i64, a: usize, b: usize) -> Result<Value> {
-    if a == b {
-        return Err(Error::value("diagonal", format!("needs two different dimensions of shape {}", show(x.shape()))));
+/// The diagonal of axes `a` and `b`, `offset` above the main one, as the last axis; the result is a view.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Diagonal {
+    offset: i64,
+    a: u8,
+    b: u8,
+}
+pub type DiagonalInto = PutInto<Diagonal>;
+pub type DiagonalScatter = Scatter<Diagonal>;
+
+impl Diagonal {
+    /// Dimensions as users give them, for a tensor of `rank` dimensions.
+    pub fn new(op: &'static str, rank: usize, offset: i64, dim1: i64, dim2: i64) -> Result<Diagonal> {
+        if rank < 2 {
+            return Err(Error::shape(op, format!("needs at least two dimensions, not {rank}")));
+        }
+        let (a, b) = (axis(op, dim1, rank)?, axis(op, dim2, rank)?);
+        if a == b {
+            return Err(Error::value(op, format!("needs two different dimensions, not {dim1} and {dim2}")));
+        }
+        Ok(Diagonal { offset, a: a as u8, b: b as u8 })
     }
-    let rest: Vec<usize> = (0..x.rank()).filter(|&i| i != a && i != b).collect();
-    let order = [a, b].iter().chain(&rest).map(|&i| i as u8).collect();
-    let front = Permute { order }.call(&[x])?;
-    let (m, n) = (front.shape()[0], front.shape()[1]);
-    let at = positions(m, n, offset)?;
-    let tail: Dims = front.shape()[2..].into();
-    let rows = reshape(&front, &[m * n, tail.iter().product()])?;
-    let y = Take.call(&[&rows, &Value::Array(at.clone())])?;
-    let shape: Dims = std::iter::once(at.len()).chain(tail.iter().copied()).collect();
-    let y = reshape(&y, &shape)?;
-    let order = (1..shape.len()).chain([0]).map(|i| i as u8).collect();
-    Permute { order }.call(&[&y])
 }
-/// Flat places of a diagonal in an m × n matrix.
-fn positions(m: usize, n: usize, offset: i64) -> Result<Array> {
-    let (r, c) = ((-offset).max(0) as usize, offset.max(0) as usize);
-    let count = m.saturating_sub(r).min(n.saturating_sub(c));
-    Array::from_slice(DType::I64, &(0..count).map(|i| ((r + i) * n + c + i) as i64).collect::<Vec<_>>())
+impl Window for Diagonal {
+    const SCATTER: &'static str = "diagonal_scatter";
+    const INTO: &'static str = "diagonal_into";
+    fn of(&self, x: &Array) -> Result<Array> {
+        let (a, b) = (self.a as usize, self.b as usize);
+        let skipped = usize::try_from(self.offset.unsigned_abs()).unwrap_or(usize::MAX);
+        let (above, below) = if self.offset < 0 { (0, skipped) } else { (skipped, 0) };
+        let size = x.shape()[a].saturating_sub(below).min(x.shape()[b].saturating_sub(above));
+        // An empty diagonal may lie outside; it starts nowhere.
+        let start = if size == 0 { 0 } else { below as isize * x.strides()[a] + above as isize * x.strides()[b] };
+        let rest = (0..x.rank()).filter(|&i| i != a && i != b);
+        let shape = rest.clone().map(|i| x.shape()[i]).chain([size]).collect();
+        let strides = rest.map(|i| x.strides()[i]).chain([x.strides()[a] + x.strides()[b]]).collect();
+        x.view("diagonal", shape, strides, start)
+    }
+    fn batched(&self, _: usize) -> Diagonal {
+        Diagonal { a: self.a + 1, b: self.b + 1, ..*self }
+    }
 }
-/// A matrix (in the last two axes) with the last axis of `x` on its diagonal.
-pub fn diag_embed(x: &Value, offset: i64) -> Result<Value> {
-    let k = x.shape().last().copied().ok_or_else(|| Error::shape("diag_embed", "a 0-d tensor has no diagonal"))?;
-    let n = k + offset.unsigned_abs() as usize;
-    let lead: Dims = x.shape()[..x.rank() - 1].into();
-    let rows: usize = lead.iter().product();
-    let flat = reshape(x, &[rows, k])?;
-    let columns = Permute { order: [1, 0].into() }.call(&[&flat])?;
-    let at = Value::Array(positions(n, n, offset)?);
-    let y = super::index::PutAdd { rows: n * n }.call(&[&columns, &at])?;
-    let y = Permute { order: [1, 0].into() }.call(&[&y])?;
-    reshape(&y, &lead.iter().copied().chain([n, n]).collect::<Dims>())
+impl Op for Diagonal {
+    const NAME: &'static str = "diagonal";
+    fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
+        Ok(one(self.of(xs[0])?))
+    }
+    fn jvp(&self, _: &[Value], _: &[Value], ts: &[Option<Value>]) -> Result<Slopes> {
+        linear(self, ts)
+    }
+    fn saves(&self, _: Which) -> Saves {
+        Saves::AVALS
+    }
+    fn vjp(&self, at: &Saved, gs: &[Option<Value>]) -> Result<Slopes> {
+        linear(&DiagonalInto { window: *self, shape: at.aval(0)?.shape.as_slice().into() }, gs)
+    }
+    fn batch(&self, xs: &[Value], _: Which, n: usize) -> Result<Values> {
+        apply(self.batched(n), &[&xs[0]])
+    }
+}
+/// The diagonal of axes `a` and `b` as the last axis.
+pub fn diagonal(x: &Value, offset: i64, a: usize, b: usize) -> Result<Value> {
+    Diagonal::new("diagonal", x.rank(), offset, a as i64, b as i64)?.call(&[x])
+}
+/// Zeros with the last axis of `x` on the diagonals of axes `dim1` and `dim2` of the result.
+pub fn diag_embed(x: &Value, offset: i64, dim1: i64, dim2: i64) -> Result<Value> {
+    let op = "diag_embed";
+    let k = x.shape().last().copied().ok_or_else(|| Error::shape(op, "a 0-d tensor has no diagonal"))?;
+    let n = usize::try_from(offset.unsigned_abs())
+        .ok()
+        .and_then(|skipped| k.checked_add(skipped))
+        .ok_or_else(|| Error::memory(op, format!("cannot hold a diagonal {offset} away from the main one")))?;
+    let window = Diagonal::new(op, x.rank() + 1, offset, dim1, dim2)?;
+    let mut rest = x.shape()[..x.rank() - 1].iter().copied();
+    let size = |i: usize| if [window.a, window.b].contains(&(i as u8)) { Some(n) } else { rest.next() };
+    let shape = (0..=x.rank()).filter_map(size).collect();
+    DiagonalInto { window, shape }.call(&[x])
+}
+/// `x` with `source` on a diagonal.
+pub fn scatter(x: &Value, source: &Value, offset: i64, dim1: i64, dim2: i64) -> Result<Value> {
+    let op = DiagonalScatter::NAME;
+    let window = Diagonal::new(op, x.rank(), offset, dim1, dim2)?;
+    let shown = window.call(&[&x.unwatched()])?;
+    if shown.shape() != source.shape() || x.dtype() != source.dtype() {
+        return Err(Error::shape(
+            op,
+            format!(
+                "a source of {} {} does not fit the diagonal of {} {}",
+                source.dtype(),
+                show(source.shape()),
+                x.dtype(),
+                show(shown.shape())
+            ),
+        ));
+    }
+    DiagonalScatter { window }.call(&[x, source])
 }
 /// The part of the matrices in the last two axes on and below (or above) the diagonal `offset`; zero elsewhere.
 pub fn triangle(op: &'static str, x: &Value, offset: i64, lower: bool) -> Result<Value> {

@@ -124,24 +124,26 @@ pub enum Meet {
     Replace,
     Add,
 }
-/// Rows of one element, flat positions and source for scattering `source` along `axis`; none if the index is empty.
+/// Rows of one element, flat positions and source for scattering `source` along `axis`.
 pub fn places(
     op: &'static str,
     x: &Value,
     axis: usize,
     index: &Value,
     source: &Value,
-) -> Result<Option<(Value, Value, Value)>> {
+) -> Result<(Value, Value, Value)> {
     let (base, index, mut source) = (at_least_1d(x)?, at_least_1d(index)?, at_least_1d(source)?);
-    if index.is_empty() {
-        checked(op, &index, 0, false)?;
-        return Ok(None);
-    }
     if source.dtype() != x.dtype() {
         return Err(Error::dtype(
             op,
             format!("cannot scatter {} into {}; convert it first", source.dtype(), x.dtype()),
         ));
+    }
+    if index.is_empty() {
+        // Nothing is put, but the source stays part of the history.
+        let at = reshape(&checked(op, &index, 0, false)?, &[0])?;
+        let none = super::views::narrow(&reshape(&source, &[source.len()])?, 0, 0, 0)?;
+        return Ok((flat(&base)?, at, none));
     }
     if source.rank() != index.rank() || source.shape().iter().zip(index.shape()).any(|(s, i)| s < i) {
         return Err(Error::shape(
@@ -157,14 +159,12 @@ pub fn places(
         source = super::views::narrow(&source, a, 0, index.shape()[a])?;
     }
     let at = along(op, base.shape(), axis, &index, false)?;
-    Ok(Some((flat(&base)?, at, source)))
+    Ok((flat(&base)?, at, source))
 }
 /// `x` with the values of `source` at the places `index` names along `axis`.
 pub fn scatter(op: &'static str, x: &Value, axis: usize, index: &Value, source: &Value, meet: Meet) -> Result<Value> {
-    match places(op, x, axis, index, source)? {
-        Some((rows, at, source)) => reshape(&put(&rows, &at, &source, meet)?, x.shape()),
-        None => convert::Copy.call(&[x]),
-    }
+    let (rows, at, source) = places(op, x, axis, index, source)?;
+    reshape(&put(&rows, &at, &source, meet)?, x.shape())
 }
 fn put(rows: &Value, at: &Value, source: &Value, meet: Meet) -> Result<Value> {
     let length = rows.shape()[1];

@@ -36,6 +36,7 @@ pub mod trig;
 pub mod unary;
 pub mod variance;
 pub mod views;
+pub mod window;
 
 use crate::{
     dtype::{Category, Scalar},
@@ -46,6 +47,7 @@ use arith::*;
 use binary::Scale;
 use compare::Compare;
 use convert::{Convert, Copy};
+use diagonal::{Diagonal, DiagonalInto, DiagonalScatter};
 use expand::Expand;
 use exponential::*;
 use hyperbolic::*;
@@ -167,7 +169,7 @@ ops! {
     unary: Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Digamma Erf Erfc Erfinv Exp Exp2 Expm1 Floor Lgamma Log Log10 Log1p
         Log2 LogSigmoid Ndtr Neg Polygamma Reciprocal Relu Round Rsqrt Sigmoid Sign Sin Sinh Sqrt Square Tan Tanh Trunc;
     binary: Add Atan2 BitAnd BitOr BitXor Div Fmod FloorDivide Hypot LeftShift LogAddExp Maximum Minimum Mul Pow Remainder RightShift Scale Sub XLogY;
-    full: ArgExtreme ArgSort Cat Compare Convert Copy CumSum Expand Extreme Leaf LogSumExp MatMul Norm Permute Prod Put PutAdd
+    full: ArgExtreme ArgSort Cat Compare Convert Copy CumSum Diagonal DiagonalScatter Expand Extreme Leaf LogSumExp MatMul Norm Permute Prod Put PutAdd
         Reshape Slice SliceScatter SlopeOf Softmax Sum Take Truth Var Where;
-    boxed: CheckIndex SliceInto
+    boxed: CheckIndex DiagonalInto SliceInto
 }

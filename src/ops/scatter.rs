@@ -9,7 +9,7 @@ use super::{
     compare::{compare, compare_number, Order},
     convert,
     index::{PutAdd, Take},
-    indexing::places,
+    indexing::{places, scatter, Meet},
     join,
     order::ArgSort,
     reshape::reshape,
@@ -181,7 +181,10 @@ pub fn scatter_reduce(
     reduce: Reduce,
     include: bool,
 ) -> Result<Value> {
-    let Some((rows, at, source)) = places(op, x, axis, index, source)? else { return convert::Copy.call(&[x]) };
+    if index.is_empty() {
+        return scatter(op, x, axis, index, source, Meet::Replace);
+    }
+    let (rows, at, source) = places(op, x, axis, index, source)?;
     let base = reshape(&rows, &[rows.len()])?;
     let (at, source) = (reshape(&at, &[at.len()])?, reshape(&source, &[source.len()])?);
     let ones = Value::Array(Array::full(op, Dims::from_slice(&[at.len()]), DType::I64, Scalar::Int(1))?);

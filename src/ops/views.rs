@@ -6,7 +6,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     op::Prim,
-    shape::{axis, show, Axes, Dims},
+    shape::{axis, present_axis, show, Axes, Dims},
     trace::Value,
 };
 
@@ -85,7 +85,7 @@ pub fn flatten(shape: &[usize], start: i64, end: i64) -> Result<Prim> {
     Ok(reshape(to))
 }
 pub fn unflatten(shape: &[usize], dim: i64, sizes: &[i64]) -> Result<Prim> {
-    let a = axis("unflatten", dim, shape.len())?;
+    let a = present_axis("unflatten", dim, shape.len())?;
     let inner = super::reshape::resolve("unflatten", shape[a], &shape[a..=a], sizes)?;
     Ok(reshape(shape[..a].iter().chain(&inner).chain(&shape[a + 1..]).copied().collect()))
 }

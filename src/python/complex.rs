@@ -1,6 +1,6 @@
 //! Complex numbers: parts, conjugates and views as pairs of reals. Values only; derivatives are refused.
 use super::{
-    export,
+    export, export_with_out,
     tensor::{Operand, Tensor},
 };
 use crate::{
@@ -210,5 +210,6 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(complex, m)?)?;
     m.add_function(wrap_pyfunction!(real, m)?)?;
     m.add_function(wrap_pyfunction!(imag, m)?)?;
-    export(m, &["conj", "angle", "view_as_real", "view_as_complex"])
+    export_with_out(m, &["conj", "angle"])?;
+    export(m, &["view_as_real", "view_as_complex"])
 }

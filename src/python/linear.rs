@@ -1,7 +1,7 @@
 //! Matrix products in Python.
 use super::{
     args::values,
-    export,
+    export_with_out,
     tensor::{run, Operand, Tensor},
 };
 use crate::{
@@ -251,5 +251,5 @@ fn tensordot(a: &Tensor, b: &Tensor, dims: Option<&Bound<'_, PyAny>>) -> PyResul
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(einsum, m)?)?;
     m.add_function(wrap_pyfunction!(tensordot, m)?)?;
-    export(m, &["matmul", "mm", "bmm", "mv", "dot", "outer", "inner", "addmm", "baddbmm", "kron"])
+    export_with_out(m, &["matmul", "mm", "bmm", "mv", "dot", "outer", "inner", "addmm", "baddbmm", "kron"])
 }

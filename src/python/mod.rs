@@ -8,6 +8,7 @@ mod create;
 mod dtype;
 mod error;
 mod func;
+mod function;
 mod index;
 mod linear;
 mod nn;
@@ -19,6 +20,7 @@ mod reduce;
 mod shape;
 mod tensor;
 
+use function::{export, export_with_out};
 use pyo3::prelude::*;
 pub use tensor::Tensor;
 
@@ -42,13 +44,4 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     nn::register(m)?;
     protocols::register(m)?;
     random::register(m)
-}
-
-/// Export tensor methods as functions of the module as well: `rg.sin(x)` is `x.sin()`.
-fn export(m: &Bound<'_, PyModule>, names: &[&str]) -> PyResult<()> {
-    let class = m.getattr("Tensor")?;
-    for name in names {
-        m.add(*name, class.getattr(*name)?)?;
-    }
-    Ok(())
 }

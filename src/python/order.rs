@@ -2,7 +2,7 @@
 use super::{
     args::{dtype, either},
     dtype::Arg,
-    export,
+    export_with_out,
     reduce::pair,
     tensor::{run, Tensor},
 };
@@ -108,5 +108,5 @@ impl Tensor {
     }
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    export(m, &["cumsum", "cumprod", "sort", "argsort", "topk"])
+    export_with_out(m, &["cumsum", "cumprod", "sort", "argsort", "topk"])
 }

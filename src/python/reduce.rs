@@ -2,7 +2,7 @@
 use super::{
     args::{axes, dtype, either, keep, Dims},
     dtype::Arg,
-    export,
+    export_with_out,
     tensor::{run, Operand, Tensor},
 };
 use crate::{
@@ -348,7 +348,7 @@ impl Tensor {
     }
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    export(m, SIMPLE)?;
-    export(m, TYPED)?;
-    export(m, &["var", "std", "max", "min", "argmax", "argmin", "norm"])
+    export_with_out(m, SIMPLE)?;
+    export_with_out(m, TYPED)?;
+    export_with_out(m, &["var", "std", "max", "min", "argmax", "argmin", "norm"])
 }

@@ -5,6 +5,7 @@ use crate::{
     dtype::Scalar,
     error::Error,
     graph::{Hook, NodeRef},
+    shape::present_axis,
     trace::{Kind, Value},
     variable::Variable,
 };
@@ -221,7 +222,7 @@ impl Tensor {
             None => Ok(self.shape(py)?.into_any().unbind()),
             Some(d) => {
                 let v = self.value()?;
-                v.shape()[crate::shape::axis("size", d, v.rank())?].into_py_any(py)
+                v.shape()[present_axis("size", d, v.rank())?].into_py_any(py)
             }
         }
     }
@@ -234,7 +235,7 @@ impl Tensor {
         let a = self.numbers("stride")?;
         match dim {
             None => Ok(PyTuple::new(py, a.strides())?.into_any().unbind()),
-            Some(d) => a.strides()[crate::shape::axis("stride", d, a.rank())?].into_py_any(py),
+            Some(d) => a.strides()[present_axis("stride", d, a.rank())?].into_py_any(py),
         }
     }
     /// Elements between the start of the storage and the first element.

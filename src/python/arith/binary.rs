@@ -1,7 +1,8 @@
 //! Elementwise functions of two tensors: `x.maximum(y)`, `rustgrad.hypot(x, y)`, and their in-place forms.
 use super::{
     super::{
-        export,
+        export_with_out,
+        function::given,
         tensor::{run, Operand, Other, Tensor},
     },
     operators::{binary, pow, reflected, work},
@@ -20,11 +21,7 @@ macro_rules! two { ($($dtypes:literal $other:ident {
 })*) => {
     #[pymethods]
     impl Tensor { $($(
-        #[doc = concat!(
-            $what, "\n\nShapes: `input` and `other` broadcast; raises ValueError if they cannot. ", $dtypes,
-            "\n\nDerivative: ", $slopes, "\n\n>>> rg.", stringify!($name),
-            "(rg.tensor(", $a, "), rg.tensor(", $b, "))\ntensor(", $result, ")"
-        )]
+        #[doc = concat!("See `rustgrad.", stringify!($name), "`.")]
         fn $name(&self, py: Python<'_>, other: $other) -> PyResult<Tensor> {
             let x = self.value()?;
             Ok(run(py, 8 * work(&x), || binary::<$op>(&x, other.into()))?.into())
@@ -35,7 +32,27 @@ macro_rules! two { ($($dtypes:literal $other:ident {
             Ok(slf)
         }
     )*)* }
-    const TWO: &[&str] = &[$($(stringify!($name)),*),*];
+    /// The same as functions, which cost no more than the methods.
+    mod functions {
+        use super::*;
+        $($(
+            #[doc = concat!(
+                $what, "\n\nShapes: `input` and `other` broadcast; raises ValueError if they cannot. ", $dtypes,
+                "\n\nDerivative: ", $slopes, "\n\n>>> rg.", stringify!($name),
+                "(rg.tensor(", $a, "), rg.tensor(", $b, "))\ntensor(", $result, ")"
+            )]
+            #[pyfunction]
+            #[pyo3(signature = (input, other, *, out=None))]
+            pub fn $name<'py>(py: Python<'py>, input: &Tensor, other: $other, out: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, Tensor>> {
+                let x = input.value()?;
+                given(py, stringify!($name), run(py, 8 * work(&x), || binary::<$op>(&x, other.into()))?, out)
+            }
+        )*)*
+        pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+            $($(m.add_function(wrap_pyfunction!($name, m)?)?;)*)*
+            Ok(())
+        }
+    }
 } }
 two! {
     "`other` may be a number. Any dtypes, promoted to a common one." Operand {
@@ -217,8 +234,8 @@ fn power(input: Operand, exponent: Operand) -> PyResult<Tensor> {
     .into())
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    export(m, TWO)?;
-    export(m, &["add", "sub", "div", "true_divide"])?;
+    functions::register(m)?;
+    export_with_out(m, &["add", "sub", "div", "true_divide"])?;
     m.add_function(wrap_pyfunction!(power, m)?)?;
     for (alias, name) in [("subtract", "sub"), ("multiply", "mul"), ("divide", "div")] {
         m.add(alias, m.getattr(name)?)?;

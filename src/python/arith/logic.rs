@@ -1,7 +1,8 @@
 //! Elementwise answers and bits: comparisons, truth values, bit operations, and the choice by a condition.
 use super::{
     super::{
-        export,
+        export_with_out,
+        function::given,
         tensor::{Operand, Other, Tensor},
     },
     operators::ordered,
@@ -12,12 +13,7 @@ use pyo3::prelude::*;
 macro_rules! comparisons { ($($name:ident $inplace:ident $order:ident $what:literal $result:literal;)*) => {
     #[pymethods]
     impl Tensor { $(
-        #[doc = concat!(
-            "True where `input` ", $what, " `other`, element by element.\n\nShapes: `input` and `other` (a tensor or a \
-            number) broadcast; raises ValueError if they cannot. The result is bool. Complex numbers have no order: only \
-            eq and ne take them, the others raise TypeError.\n\nDerivative: none, the result is bool.\n\n>>> rg.",
-            stringify!($name), "(rg.tensor([1, 2, 3]), 2)\ntensor(", $result, ")"
-        )]
+        #[doc = concat!("See `rustgrad.", stringify!($name), "`.")]
         fn $name(&self, other: Operand) -> PyResult<Tensor> {
             Ok(ordered(Order::$order, &self.value()?, other)?.into())
         }
@@ -27,7 +23,27 @@ macro_rules! comparisons { ($($name:ident $inplace:ident $order:ident $what:lite
             Ok(slf)
         }
     )* }
-    const COMPARISONS: &[&str] = &[$(stringify!($name)),*];
+    /// The same as functions, which cost no more than the methods.
+    mod functions {
+        use super::*;
+        $(
+            #[doc = concat!(
+                "True where `input` ", $what, " `other`, element by element.\n\nShapes: `input` and `other` (a tensor or a \
+                number) broadcast; raises ValueError if they cannot. The result is bool. Complex numbers have no order: only \
+                eq and ne take them, the others raise TypeError.\n\nDerivative: none, the result is bool.\n\n>>> rg.",
+                stringify!($name), "(rg.tensor([1, 2, 3]), 2)\ntensor(", $result, ")"
+            )]
+            #[pyfunction]
+            #[pyo3(signature = (input, other, *, out=None))]
+            pub fn $name<'py>(py: Python<'py>, input: &Tensor, other: Operand, out: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, Tensor>> {
+                given(py, stringify!($name), ordered(Order::$order, &input.value()?, other)?, out)
+            }
+        )*
+        pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+            $(m.add_function(wrap_pyfunction!($name, m)?)?;)*
+            Ok(())
+        }
+    }
 } }
 comparisons! {
     lt lt_ Less "is below" "[ True, False, False]";
@@ -158,8 +174,8 @@ impl Tensor {
     }
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    export(m, COMPARISONS)?;
-    export(m, TRUTHS)?;
-    export(m, COMBINATIONS)?;
+    functions::register(m)?;
+    export_with_out(m, TRUTHS)?;
+    export_with_out(m, COMBINATIONS)?;
     m.add_function(wrap_pyfunction!(where_, m)?)
 }

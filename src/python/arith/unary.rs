@@ -1,7 +1,8 @@
 //! Elementwise functions of one tensor: `x.sin()`, `rustgrad.sin(x)`, and their in-place forms.
 use super::{
     super::{
-        complex, export,
+        complex, export_with_out,
+        function::given,
         tensor::{run, Tensor},
     },
     operators::work,
@@ -33,10 +34,7 @@ macro_rules! unary { ($($dtypes:literal {
 })*) => {
     #[pymethods]
     impl Tensor { $($(
-        #[doc = concat!(
-            $what, "\n\nShape: any, kept. ", $dtypes, "\n\nDerivative: ", $slope,
-            "\n\n>>> rg.", stringify!($name), "(rg.tensor(", $at, "))\ntensor(", $result, ")"
-        )]
+        #[doc = concat!("See `rustgrad.", stringify!($name), "`.")]
         fn $name(&self, py: Python<'_>) -> PyResult<Tensor> {
             let x = self.value()?;
             Ok(run(py, 8 * work(&x), || $op.of(&x))?.into())
@@ -47,7 +45,26 @@ macro_rules! unary { ($($dtypes:literal {
             Ok(slf)
         }
     )*)* }
-    const UNARY: &[&str] = &[$($(stringify!($name)),*),*];
+    /// The same as functions, which cost no more than the methods.
+    mod functions {
+        use super::*;
+        $($(
+            #[doc = concat!(
+                $what, "\n\nShape: any, kept. ", $dtypes, "\n\nDerivative: ", $slope,
+                "\n\n>>> rg.", stringify!($name), "(rg.tensor(", $at, "))\ntensor(", $result, ")"
+            )]
+            #[pyfunction]
+            #[pyo3(signature = (input, *, out=None))]
+            pub fn $name<'py>(py: Python<'py>, input: &Tensor, out: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, Tensor>> {
+                let x = input.value()?;
+                given(py, stringify!($name), run(py, 8 * work(&x), || $op.of(&x))?, out)
+            }
+        )*)*
+        pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+            $($(m.add_function(wrap_pyfunction!($name, m)?)?;)*)*
+            Ok(())
+        }
+    }
 } }
 unary! {
     "Floats keep their dtype, integers and booleans become the default dtype; raises TypeError for complex numbers." {
@@ -235,8 +252,8 @@ impl Tensor {
     }
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    export(m, UNARY)?;
-    export(m, &["abs", "round", "frac", "positive"])?;
+    functions::register(m)?;
+    export_with_out(m, &["abs", "round", "frac", "positive"])?;
     m.add_function(wrap_pyfunction!(polygamma_of, m)?)?;
     m.add("negative", m.getattr("neg")?)?;
     m.add("absolute", m.getattr("abs")?)

@@ -1,5 +1,5 @@
 //! Writing where several values may arrive at one place: sums, products, means and extremes of them.
-use super::super::{export, tensor::Tensor};
+use super::super::{export_with_out, tensor::Tensor};
 use crate::{
     error::Result,
     ops::scatter::{index_reduce, scatter_reduce, Reduce},
@@ -92,5 +92,5 @@ impl Tensor {
     }
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    export(m, &["scatter_reduce", "index_reduce"])
+    export_with_out(m, &["scatter_reduce", "index_reduce"])
 }

@@ -1,5 +1,5 @@
 //! Reading by index tensors: `gather`, `index_select`, masks and their coordinates.
-use super::super::{export, tensor::Tensor};
+use super::super::{export_with_out, tensor::Tensor};
 use crate::{
     array::Array,
     dtype::DType,
@@ -144,5 +144,5 @@ impl Tensor {
     }
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    export(m, &["index_select", "gather", "take_along_dim", "take", "masked_select", "nonzero"])
+    export_with_out(m, &["index_select", "gather", "take_along_dim", "take", "masked_select", "nonzero"])
 }

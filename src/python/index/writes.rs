@@ -1,7 +1,7 @@
 //! Writing by index tensors and masks, as copies and in place; filling and copying over.
 use super::super::{
     arith::binary,
-    export,
+    export_with_out,
     tensor::{Operand, Tensor},
 };
 use crate::{
@@ -270,5 +270,5 @@ impl Tensor {
     }
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    export(m, &["scatter", "scatter_add", "index_add", "index_copy", "index_put", "masked_fill"])
+    export_with_out(m, &["scatter", "scatter_add", "index_add", "index_copy", "index_put", "masked_fill"])
 }

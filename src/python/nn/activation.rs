@@ -1,7 +1,7 @@
 //! Activations, softmax among them.
 use super::super::{
     dtype::Arg,
-    export,
+    export_with_out,
     tensor::{run, Tensor},
 };
 use crate::{
@@ -162,5 +162,5 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(gelu, m)?)?;
     m.add_function(wrap_pyfunction!(softplus, m)?)?;
     m.add_function(wrap_pyfunction!(logsigmoid, m)?)?;
-    export(m, &["softmax", "log_softmax"])
+    export_with_out(m, &["softmax", "log_softmax"])
 }

@@ -1,7 +1,7 @@
 //! Elementwise functions of several tensors: limits, interpolation, scaled products added.
 use super::super::{
     arith::binary,
-    export,
+    export_with_out,
     tensor::{Operand, Tensor},
 };
 use crate::{
@@ -138,5 +138,5 @@ impl Tensor {
     }
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    export(m, &["clamp", "clip", "clamp_min", "clamp_max", "lerp", "addcmul", "addcdiv"])
+    export_with_out(m, &["clamp", "clip", "clamp_min", "clamp_max", "lerp", "addcmul", "addcdiv"])
 }

@@ -16,7 +16,7 @@ use crate::{
         reshape::reshape,
         views,
     },
-    shape::axis,
+    shape::present_axis,
 };
 use pyo3::{
     prelude::*,
@@ -60,14 +60,11 @@ impl Tensor {
         if dims.0.len() != shifts.0.len() {
             return Err(Error::value("roll", format!("got {} shifts for {} dims", shifts.0.len(), dims.0.len())).into());
         }
-        if x.rank() == 0 {
-            return Err(Error::index("roll", "a 0-d tensor has no dimension to roll; leave dims out").into());
-        }
         let pairs = dims
             .0
             .iter()
             .zip(&shifts.0)
-            .map(|(&d, &s)| Ok((axis("roll", d, x.rank())?, s)))
+            .map(|(&d, &s)| Ok((present_axis("roll", d, x.rank())?, s)))
             .collect::<Result<Vec<_>, Error>>()?;
         Ok(join::roll(&x, &pairs)?.into())
     }

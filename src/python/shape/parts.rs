@@ -3,7 +3,12 @@ use super::super::{export, tensor::Tensor};
 use crate::{
     dtype::DType,
     error::Error,
-    ops::{diagonal, views},
+    op::Call,
+    ops::{
+        convert::Copy,
+        diagonal::{self, Diagonal},
+        views,
+    },
     shape::{axis, show},
 };
 use pyo3::{prelude::*, types::PyTuple};
@@ -142,7 +147,7 @@ impl Tensor {
         let n = self.size_along("unbind", dim)?;
         many((0..n).map(|i| self.select(dim, i)).collect::<PyResult<_>>()?, py)
     }
-    /// The diagonal of two dimensions as the last dimension, as a copy.
+    /// The diagonal of two dimensions as the last dimension, as a view.
     ///
     /// Shape: the other dimensions, then the length of the diagonal `offset` to the right of the main one; raises
     /// ValueError for fewer than two dimensions, IndexError for one that is out of range. Any dtype, kept.
@@ -153,15 +158,20 @@ impl Tensor {
     /// tensor([1, 4])
     #[pyo3(signature = (offset=0, dim1=0, dim2=1))]
     fn diagonal(&self, offset: i64, dim1: i64, dim2: i64) -> PyResult<Tensor> {
-        let x = self.value()?;
-        if x.rank() < 2 {
-            return Err(Error::shape(
-                "diagonal",
-                format!("needs at least two dimensions, not shape {}", show(x.shape())),
-            )
-            .into());
-        }
-        Ok(diagonal::diagonal(&x, offset, axis("diagonal", dim1, x.rank())?, axis("diagonal", dim2, x.rank())?)?.into())
+        self.view_by(|s| Ok(Diagonal::new("diagonal", s.len(), offset, dim1, dim2)?.into()))
+    }
+    /// A copy with `src` on the diagonal of two dimensions.
+    ///
+    /// Shape: kept; the source has that of `diagonal`, and the same dtype; raises ValueError for others.
+    ///
+    /// Derivative: 1 by the source; by the tensor 0 on the diagonal, 1 elsewhere.
+    ///
+    /// >>> rg.diagonal_scatter(rg.zeros(2, 2), rg.tensor([1.0, 2.0]))
+    /// tensor([[1., 0.],
+    ///         [0., 2.]])
+    #[pyo3(signature = (src, offset=0, dim1=0, dim2=1))]
+    fn diagonal_scatter(&self, src: &Tensor, offset: i64, dim1: i64, dim2: i64) -> PyResult<Tensor> {
+        Ok(diagonal::scatter(&self.value()?, &src.value()?, offset, dim1, dim2)?.into())
     }
     /// The diagonal of a matrix, or the matrix with a vector on its diagonal.
     ///
@@ -176,8 +186,8 @@ impl Tensor {
     fn diag(&self, diagonal: i64) -> PyResult<Tensor> {
         let x = self.value()?;
         match x.rank() {
-            1 => Ok(diagonal::diag_embed(&x, diagonal)?.into()),
-            2 => Ok(diagonal::diagonal(&x, diagonal, 0, 1)?.into()),
+            1 => Ok(diagonal::diag_embed(&x, diagonal, 0, 1).map_err(|e| e.named("diag"))?.into()),
+            2 => Ok(Copy.call(&[&diagonal::diagonal(&x, diagonal, 0, 1)?])?.into()),
             _ => Err(Error::shape("diag", format!("needs a vector or a matrix, not shape {}", show(x.shape()))).into()),
         }
     }
@@ -192,13 +202,7 @@ impl Tensor {
     /// (2, 2, 2)
     #[pyo3(signature = (offset=0, dim1=-2, dim2=-1))]
     fn diag_embed(&self, offset: i64, dim1: i64, dim2: i64) -> PyResult<Tensor> {
-        let y = diagonal::diag_embed(&self.value()?, offset)?;
-        let (a, b) = (axis("diag_embed", dim1, y.rank())?, axis("diag_embed", dim2, y.rank())?);
-        if a == b {
-            return Err(Error::value("diag_embed", format!("dim1 and dim2 must differ, but both are {a}")).into());
-        }
-        let places = views::movedim(y.rank(), &[-2, -1], &[a as i64, b as i64])?;
-        Ok(views::call(places, &y)?.into())
+        Ok(diagonal::diag_embed(&self.value()?, offset, dim1, dim2)?.into())
     }
     /// The lower triangle of matrices up to a `diagonal`, zeros elsewhere.
     ///
@@ -247,6 +251,19 @@ impl Tensor {
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     export(
         m,
-        &["narrow", "select", "split", "chunk", "unbind", "diagonal", "diag", "diag_embed", "tril", "triu", "trace"],
+        &[
+            "narrow",
+            "select",
+            "split",
+            "chunk",
+            "unbind",
+            "diagonal",
+            "diagonal_scatter",
+            "diag",
+            "diag_embed",
+            "tril",
+            "triu",
+            "trace",
+        ],
     )
 }
