@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := .stamps
 
-.PHONY: help setup demo test test-rust test-python lint format typecheck bench wheel memcheck clean
+.PHONY: help setup demo test test-rust test-python lint format typecheck stubs bench wheel memcheck loom clean
 .DEFAULT_GOAL := help
 
 help: ## List the commands
@@ -14,7 +14,7 @@ $(STAMPS)/venv: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --upgrade pip
 	$(BIN)/pip install -q 'maturin>=1.7,<2' 'numpy>=1.26' 'pytest>=8' 'hypothesis>=6.100' 'mpmath>=1.3' \
-		'scipy>=1.11' 'scikit-learn>=1.4' 'matplotlib>=3.8' 'tqdm>=4.66' 'ruff>=0.6' 'mypy>=1.10'
+		'scipy>=1.11' 'scikit-learn>=1.4' 'matplotlib>=3.8' 'tqdm>=4.66' 'ruff==0.17.6' 'mypy==2.4.1'
 	@mkdir -p $(STAMPS) && touch $@
 
 RUST_SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
@@ -47,6 +47,9 @@ typecheck: $(STAMPS)/extension ## Types of the Python package
 	$(BIN)/mypy python/rustgrad
 	$(BIN)/python tools/stubs.py --check
 
+stubs: $(STAMPS)/extension ## Write the types of the compiled module anew
+	$(BIN)/python tools/stubs.py
+
 format: $(STAMPS)/venv ## Format both languages
 	cargo fmt
 	$(BIN)/ruff format .
@@ -61,6 +64,9 @@ wheel: $(STAMPS)/venv ## Build the wheel into dist/
 
 memcheck: ## Arena, buffers and threads under valgrind
 	sh tools/memcheck.sh
+
+loom: ## Every interleaving of the hand-over between threads
+	RUSTFLAGS='--cfg loom' cargo test --release --lib gate
 
 clean: ## Remove everything that was built
 	rm -rf $(VENV) $(STAMPS) target dist

@@ -138,6 +138,15 @@ fn give_back(stock: &mut Vec<Slot>, keep: usize) {
         chunks.empty = SPARE_CHUNKS + surplus;
     }
 }
+/// Chunks with something to give, which after a quiet moment are nearly all.
+#[cfg(test)]
+pub(super) fn chunks() -> usize {
+    CHUNKS.lock().unwrap_or_else(PoisonError::into_inner).available.len()
+}
+#[cfg(test)]
+pub(super) fn empty_chunks() -> usize {
+    CHUNKS.lock().unwrap_or_else(PoisonError::into_inner).empty
+}
 
 /// A slot holding `node`.
 #[inline]

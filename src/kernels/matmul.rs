@@ -64,11 +64,14 @@ scalars! {
     u8: false |a: u8, b, c: u8| a.wrapping_mul(b).wrapping_add(c)
 }
 /// Multiply-adds below which the fixed cost of packing does not pay.
-const TINY: usize = 24 * 24 * 24;
+const TINY: usize = 16 * 16 * 16;
 /// Multiply-adds that one more thread needs to be worth waking.
-const PER_THREAD: usize = 96 * 96 * 96;
-/// Rows or columns per task of a divided product: the kernels' block, so that pieces see what the whole would.
-const STEP: usize = 48;
+const PER_THREAD: usize = 64 * 64 * 64;
+/// Multiply-adds of a task that may be halved, so that a late thread holds up less: packing again costs little there.
+const LARGE: usize = 320 * 320 * 320;
+/// Rows of a task are a multiple of the kernels' block across rows, columns of that along them: blocks are whole.
+const ROW_STEP: usize = 8;
+const COLUMN_STEP: usize = 48;
 
 /// `out = a · b` (or `out += a · b`), `out` contiguous and row-major.
 pub fn matmul<T: Scalar>(a: MatRef<T>, b: MatRef<T>, out: &mut [T], accumulate: bool) {
@@ -107,15 +110,16 @@ pub fn matmul<T: Scalar>(a: MatRef<T>, b: MatRef<T>, out: &mut [T], accumulate: 
     if threads == 1 {
         return gemm_block(a, b, Target { data: out, offset: 0, stride: n }, accumulate);
     }
+    let tasks = if m * n * k / threads > LARGE { 2 * threads } else { threads };
     if m >= n {
-        let rows = m.div_ceil(2 * threads).next_multiple_of(STEP);
+        let rows = m.div_ceil(tasks).next_multiple_of(ROW_STEP);
         pool::parallel_chunks(out, rows * n, usize::MAX / 2, &|i, out| {
             let part = a.rows_from(i * rows, out.len() / n);
             gemm_block(part, b, Target { data: out, offset: 0, stride: n }, accumulate);
         });
     } else {
         // Column blocks of a row-major result interleave: compute them apart, then lay them side by side.
-        let cols = n.div_ceil(2 * threads).next_multiple_of(STEP);
+        let cols = n.div_ceil(tasks).next_multiple_of(COLUMN_STEP);
         let mut parts: Vec<Vec<T>> = (0..n.div_ceil(cols)).map(|_| Vec::new()).collect();
         pool::parallel_chunks(&mut parts, 1, usize::MAX / 2, &|i, part| {
             let width = cols.min(n - i * cols);

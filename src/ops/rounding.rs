@@ -41,83 +41,36 @@ impl Unary for Sign {
         x.signum()
     }
 }
-/// Round down.
-#[derive(Clone, Copy, Debug, PartialEq, Default)]
-pub struct Floor;
-impl Unary for Floor {
-    const NAME: &'static str = "floor";
-    const SLOPE: Of = Of::Constant(0.0);
-    const COST: usize = 1;
-    #[inline(always)]
-    fn f<T: Real>(&self, x: T) -> T {
-        x.floor()
+// Rounding: constant between whole numbers, and integers stay what they are.
+macro_rules! roundings { ($($(#[$doc:meta])* $op:ident $name:literal $f:ident;)*) => { $(
+    $(#[$doc])*
+    #[derive(Clone, Copy, Debug, PartialEq, Default)]
+    pub struct $op;
+    impl Unary for $op {
+        const NAME: &'static str = $name;
+        const SLOPE: Of = Of::Constant(0.0);
+        const COST: usize = 1;
+        #[inline(always)]
+        fn f<T: Real>(&self, x: T) -> T {
+            x.$f()
+        }
+        #[inline(always)]
+        fn slope<N: Num>(&self, _: N) -> N {
+            N::lit(0.0)
+        }
+        const ON_INTEGERS: bool = true;
+        fn integer(&self, x: i64) -> i64 {
+            x
+        }
     }
-    #[inline(always)]
-    fn slope<N: Num>(&self, _: N) -> N {
-        N::lit(0.0)
-    }
-    const ON_INTEGERS: bool = true;
-    fn integer(&self, x: i64) -> i64 {
-        x
-    }
-}
-/// Round up.
-#[derive(Clone, Copy, Debug, PartialEq, Default)]
-pub struct Ceil;
-impl Unary for Ceil {
-    const NAME: &'static str = "ceil";
-    const SLOPE: Of = Of::Constant(0.0);
-    const COST: usize = 1;
-    #[inline(always)]
-    fn f<T: Real>(&self, x: T) -> T {
-        x.ceil()
-    }
-    #[inline(always)]
-    fn slope<N: Num>(&self, _: N) -> N {
-        N::lit(0.0)
-    }
-    const ON_INTEGERS: bool = true;
-    fn integer(&self, x: i64) -> i64 {
-        x
-    }
-}
-/// Round towards zero.
-#[derive(Clone, Copy, Debug, PartialEq, Default)]
-pub struct Trunc;
-impl Unary for Trunc {
-    const NAME: &'static str = "trunc";
-    const SLOPE: Of = Of::Constant(0.0);
-    const COST: usize = 1;
-    #[inline(always)]
-    fn f<T: Real>(&self, x: T) -> T {
-        x.trunc()
-    }
-    #[inline(always)]
-    fn slope<N: Num>(&self, _: N) -> N {
-        N::lit(0.0)
-    }
-    const ON_INTEGERS: bool = true;
-    fn integer(&self, x: i64) -> i64 {
-        x
-    }
-}
-/// Round to nearest, ties to even.
-#[derive(Clone, Copy, Debug, PartialEq, Default)]
-pub struct Round;
-impl Unary for Round {
-    const NAME: &'static str = "round";
-    const SLOPE: Of = Of::Constant(0.0);
-    const COST: usize = 1;
-    #[inline(always)]
-    fn f<T: Real>(&self, x: T) -> T {
-        x.round()
-    }
-    #[inline(always)]
-    fn slope<N: Num>(&self, _: N) -> N {
-        N::lit(0.0)
-    }
-    const ON_INTEGERS: bool = true;
-    fn integer(&self, x: i64) -> i64 {
-        x
-    }
+)* } }
+roundings! {
+    /// Round down.
+    Floor "floor" floor;
+    /// Round up.
+    Ceil "ceil" ceil;
+    /// Round towards zero.
+    Trunc "trunc" trunc;
+    /// Round to nearest, ties to even.
+    Round "round" round;
 }
