@@ -127,13 +127,19 @@ def reductions(threads: list[int], side: int) -> Iterator[Case]:
     }
     for count in threads:
         for kind, dtype in DTYPES.items():
+            # One memory for all: how it lies in pages decides more than who reads it.
+            square = numbers(side, side, dtype=dtype)
             for name, (in_numpy, in_torch) in statements.items():
                 for axis in (0, 1, None):
 
                     def make(
-                        module: Any, dtype: Any = dtype, axis: Any = axis, np_code: Any = in_numpy, code: Any = in_torch
+                        module: Any,
+                        square: Any = square,
+                        axis: Any = axis,
+                        np_code: Any = in_numpy,
+                        code: Any = in_torch,
                     ) -> Code:
-                        (a,) = arrays(module, numbers(side, side, dtype=dtype))
+                        a = square if module is np else module.from_numpy(square)
                         every = "(0, 1)" if axis is None else str(axis)
                         return Code((np_code if module is np else code).format(every), {"a": a})
 

@@ -21,28 +21,45 @@ pub trait Fold: Copy + Sync {
 /// Elements that are reduced in lanes before their result enters the pairwise tree.
 pub const BLOCK: usize = 4096;
 
-/// `L` independent running results, joined as a tree.
+/// `L` independent running results, joined as a tree; `L` is 16, 32 or 64.
+///
+/// The running results stay in registers only if no index into them is known at run time alone and the two loops over
+/// them are plain: the rest of the line and the tree have an array of their own. In memory every step would wait for the
+/// store before.
 #[inline(always)]
 pub fn lanes<F: Fold, const L: usize>(f: F, items: &[F::Item], with: F::With) -> F::Out {
-    let mut sums = [f.start(); L];
+    let mut registers = [f.start(); L];
     let chunks = items.chunks_exact(L);
     let rest = chunks.remainder();
     for chunk in chunks {
         for l in 0..L {
-            sums[l] = f.step(sums[l], chunk[l], with);
+            registers[l] = f.step(registers[l], chunk[l], with);
         }
     }
+    let mut sums = [f.start(); L];
     for (sum, &item) in sums.iter_mut().zip(rest) {
         *sum = f.step(*sum, item, with);
     }
-    let mut width = L;
-    while width > 1 {
-        width /= 2;
-        for l in 0..width {
-            sums[l] = f.join(sums[l], sums[l + width]);
+    for l in 0..L {
+        sums[l] = f.join(registers[l], sums[l]);
+    }
+    if L > 32 {
+        for l in 0..32 {
+            sums[l] = f.join(sums[l], sums[l + 32]);
         }
     }
-    sums[0]
+    if L > 16 {
+        for l in 0..16 {
+            sums[l] = f.join(sums[l], sums[l + 16]);
+        }
+    }
+    for l in 0..8 {
+        sums[l] = f.join(sums[l], sums[l + 8]);
+    }
+    for l in 0..4 {
+        sums[l] = f.join(sums[l], sums[l + 4]);
+    }
+    f.join(f.join(sums[0], sums[2]), f.join(sums[1], sums[3]))
 }
 /// At most a block of elements: as many lanes as fill several vector registers.
 #[inline(always)]
@@ -58,8 +75,8 @@ fn block<F: Fold>(f: F, items: &[F::Item], with: F::With) -> F::Out {
         return lanes::<F, 16>(f, items, with);
     }
     match std::mem::size_of::<F::Out>() {
-        0..=4 => lanes::<F, 128>(f, items, with),
-        5..=8 => lanes::<F, 64>(f, items, with),
+        0..=4 => lanes::<F, 64>(f, items, with),
+        5..=8 => lanes::<F, 32>(f, items, with),
         _ => lanes::<F, 16>(f, items, with),
     }
 }

@@ -45,7 +45,7 @@ folds! {
 }
 
 /// Largest and smallest element, where NaN wins.
-macro_rules! extremes { ($($name:ident $start:ident $better:tt)*) => { $(
+macro_rules! extremes { ($($name:ident $start:ident $better:tt $pick:ident)*) => { $(
     pub struct $name<T>(pub PhantomData<T>);
     impl<T> Clone for $name<T> { fn clone(&self) -> Self { *self } }
     impl<T> Copy for $name<T> {}
@@ -61,6 +61,17 @@ macro_rules! extremes { ($($name:ident $start:ident $better:tt)*) => { $(
         }
         #[inline(always)]
         fn join(self, a: T, b: T) -> T { self.step(a, b, ()) }
+        /// By integer keys: only whole numbers have a maximum that compilers spread over registers.
+        #[inline(always)]
+        fn block(self, items: &[T], _: ()) -> T {
+            let (mut best, mut any_nan) = (T::$start.key(), false);
+            for &item in items {
+                best = best.$pick(item.key());
+                any_nan |= is_nan(item);
+            }
+            let nan = if any_nan { items.iter().copied().find(|&item| is_nan(item)) } else { None };
+            nan.unwrap_or(T::of_key(best))
+        }
     }
 )* } }
-extremes! { Largest LOWEST > Smallest HIGHEST < }
+extremes! { Largest LOWEST > max Smallest HIGHEST < min }

@@ -15,6 +15,10 @@ pub trait Ordered: Element + PartialOrd {
     const LOWEST: Self;
     /// No element is above this one.
     const HIGHEST: Self;
+    /// An integer of the same order; that of NaN is of no meaning.
+    type Key: Copy + Ord;
+    fn key(self) -> Self::Key;
+    fn of_key(key: Self::Key) -> Self;
 }
 
 macro_rules! integers { ($($t:ty)*) => { $(
@@ -27,10 +31,13 @@ macro_rules! integers { ($($t:ty)*) => { $(
     impl Ordered for $t {
         const LOWEST: Self = <$t>::MIN;
         const HIGHEST: Self = <$t>::MAX;
+        type Key = $t;
+        #[inline(always)] fn key(self) -> $t { self }
+        #[inline(always)] fn of_key(key: $t) -> $t { key }
     }
 )* } }
 integers! { u8 i32 i64 }
-macro_rules! floats { ($($t:ty)*) => { $(
+macro_rules! floats { ($($t:ty, $bits:ty, $signed:ty;)*) => { $(
     impl Number for $t {
         const ZERO: Self = 0.0;
         const ONE: Self = 1.0;
@@ -40,6 +47,17 @@ macro_rules! floats { ($($t:ty)*) => { $(
     impl Ordered for $t {
         const LOWEST: Self = <$t>::NEG_INFINITY;
         const HIGHEST: Self = <$t>::INFINITY;
+        type Key = $signed;
+        /// The bits, those of a magnitude turned in negative numbers.
+        #[inline(always)]
+        fn key(self) -> $signed {
+            let bits = self.to_bits() as $signed;
+            bits ^ (((bits >> (<$signed>::BITS - 1)) as $bits) >> 1) as $signed
+        }
+        #[inline(always)]
+        fn of_key(key: $signed) -> $t {
+            <$t>::from_bits((key ^ (((key >> (<$signed>::BITS - 1)) as $bits) >> 1) as $signed) as $bits)
+        }
     }
     impl Number for Complex<$t> {
         const ZERO: Self = Complex::new(0.0, 0.0);
@@ -48,7 +66,7 @@ macro_rules! floats { ($($t:ty)*) => { $(
         #[inline(always)] fn times(self, other: Self) -> Self { self * other }
     }
 )* } }
-floats! { f32 f64 }
+floats! { f32, u32, i32; f64, u64, i64; }
 
 #[inline(always)]
 pub fn is_nan<T: Ordered>(x: T) -> bool {

@@ -8,8 +8,10 @@ use crate::kernels::{
     pool,
 };
 
-/// Elements per task, and per partial result of a long line.
+/// Elements per partial result of a long line, and the least that make a task.
 const PIECE: usize = 1 << 15;
+/// The most that make a task: neighbours in memory keep the prefetchers going.
+const LONG: usize = 1 << 18;
 /// With fewer results than this, long lines are cut in parts.
 const FEW: usize = 16;
 
@@ -83,22 +85,29 @@ fn strided<F: Fold>(
     tree.finish()
 }
 
+/// How many of `count` pieces of work of `size` elements make a task.
+fn together(count: usize, size: usize) -> usize {
+    (count / (16 * pool::num_threads())).min(LONG / size.max(1)).max(1)
+}
 pub fn reduce<F: Fold>(f: F, data: &[F::Item], plan: &Plan, with: &[F::With], out: &mut [F::Out]) {
     let (count, length) = (out.len(), plan.reduced.len());
     let work = count * length;
     if count < FEW && length >= 2 * PIECE {
         let parts = length.div_ceil(PIECE);
         let mut partial = vec![f.start(); parts * count];
-        pool::parallel_chunks(&mut partial, 1, work, &|task, out| {
-            let (i, part) = (task % count, task / count);
-            let (low, high) = (part * PIECE, (part * PIECE + PIECE).min(length));
-            dispatch(Lines { f, data, plan, first: i, low, high, with: &with[i..=i], out });
+        let per_task = together(parts * count, PIECE);
+        pool::parallel_chunks(&mut partial, per_task, work, &|task, out| {
+            for (j, out) in out.chunks_exact_mut(1).enumerate() {
+                let (i, part) = ((task * per_task + j) % count, (task * per_task + j) / count);
+                let (low, high) = (part * PIECE, (part * PIECE + PIECE).min(length));
+                dispatch(Lines { f, data, plan, first: i, low, high, with: &with[i..=i], out });
+            }
         });
         join_parts(f, &mut partial, count);
         out.copy_from_slice(&partial[..count]);
         return;
     }
-    let per_task = (PIECE / length.max(1)).max(1);
+    let per_task = (PIECE / length.max(1)).max(together(count, length));
     pool::parallel_chunks(out, per_task, work, &|task, out| {
         let first = task * per_task;
         let with = &with[first..first + out.len()];
