@@ -11,7 +11,12 @@ from ._core import Tensor
 def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: _core.Generator | None = None
 ) -> Tensor:
-    """Positions drawn with the weights in the rows of ``input`` (any positive scale).
+    """Positions drawn with the weights in the rows of ``input``, of any positive scale.
+
+    Shape: (n) gives (num_samples), (m, n) gives (m, num_samples). Weights are floats, the result is int64; raises
+    RuntimeError for weights below 0, or too few above it.
+
+    Derivative: none, the result is not a float.
 
     >>> import rustgrad as rg
     >>> rg.multinomial(rg.tensor([0.0, 1.0, 0.0]), 1)
@@ -41,7 +46,11 @@ def multinomial(
 
 
 def logspace(start: float, end: float, steps: int, base: float = 10.0, *, dtype: Any = None) -> Tensor:
-    """``base`` to the power of evenly spaced exponents.
+    """``base`` to the power of ``steps`` evenly spaced exponents from ``start`` to ``end``, both included.
+
+    Shape: (steps). The default dtype unless ``dtype`` names one.
+
+    Derivative: none, it is made of plain numbers.
 
     >>> import rustgrad as rg
     >>> rg.logspace(0, 2, 3)
@@ -53,7 +62,9 @@ def logspace(start: float, end: float, steps: int, base: float = 10.0, *, dtype:
 
 
 def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
-    """Rows and columns of the lower triangle, as two rows.
+    """Rows and columns of the lower triangle of a ``row`` × ``col`` matrix up to a diagonal, as two rows of int64.
+
+    Derivative: none, the result is not a float.
 
     >>> import rustgrad as rg
     >>> rg.tril_indices(2, 2)
@@ -65,7 +76,9 @@ def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
 
 
 def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
-    """Rows and columns of the upper triangle, as two rows.
+    """Rows and columns of the upper triangle of a ``row`` × ``col`` matrix from a diagonal on, as two rows of int64.
+
+    Derivative: none, the result is not a float.
 
     >>> import rustgrad as rg
     >>> rg.triu_indices(2, 2)

@@ -75,6 +75,12 @@ def _split_aux(out: Any, has_aux: bool, function: str) -> tuple[Any, Any]:
 def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """The value of ``func`` and a function that pulls cotangents of the output back to the inputs.
 
+    Inputs and outputs are tensors of float dtypes, or tuples, lists and dicts of them; the pullback takes cotangents
+    nested like the output and returns a tuple nested like the inputs. With ``has_aux`` the function returns a pair,
+    whose second part comes back third. Raises TypeError for other things than tensors, ValueError for another nesting.
+
+    Derivative: value and pullback may be differentiated again, in either mode.
+
     >>> import rustgrad as rg
     >>> y, pull = rg.func.vjp(rg.sin, rg.tensor(0.0))
     >>> pull(rg.tensor(2.0))
@@ -111,7 +117,13 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 def grad_and_value(
     func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
-    """A function that returns the gradient of ``func`` (a single number) and its value.
+    """A function that returns the gradient of ``func``, which returns a single number, and its value.
+
+    ``argnums`` names the positional arguments to differentiate by: a number, or several for a tuple of gradients, each
+    of its argument's shape and dtype. With ``has_aux`` the function returns a pair, and the value becomes (value, aux).
+    Raises ValueError if the result is not a 0-d tensor, IndexError for an argument that is not there.
+
+    Derivative: may be taken again, in either mode.
 
     >>> import rustgrad as rg
     >>> rg.func.grad_and_value(lambda x: (x * x).sum())(rg.tensor([1.0, 2.0]))
@@ -148,7 +160,9 @@ def grad_and_value(
 
 
 def grad(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
-    """A function that returns the gradient of ``func``, which returns a single number.
+    """A function that returns the gradient of ``func``, which returns a single number; arguments as ``grad_and_value``.
+
+    Derivative: may be taken again, in either mode.
 
     >>> import rustgrad as rg
     >>> rg.func.grad(rg.func.grad(lambda x: x**3))(rg.tensor(2.0))
@@ -166,6 +180,11 @@ def grad(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: 
 
 def vmap(func: Callable[..., Any], in_dims: Any = 0, out_dims: Any = 0) -> Callable[..., Any]:
     """``func`` applied to every slice of its arguments along ``in_dims`` at once (None: the argument is not sliced).
+
+    Shapes: all sliced dimensions have one size, that of ``out_dims`` of the results; raises ValueError otherwise.
+    ``in_dims`` and ``out_dims`` are numbers for all, or nested like a prefix of arguments and results.
+
+    Derivative: that of the function, slice by slice, in either mode.
 
     >>> import rustgrad as rg
     >>> rg.func.vmap(rg.dot)(rg.ones(3, 2), rg.ones(3, 2))

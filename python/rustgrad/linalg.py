@@ -12,7 +12,11 @@ __all__ = ["norm", "vector_norm"]
 def vector_norm(
     x: Tensor, ord: float = 2, dim: int | tuple[int, ...] | None = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
-    """The p-norm of vectors over the dimensions ``dim``; its slope at the origin is 0.
+    """The norm of order ``ord`` of vectors over the dimensions ``dim``, all of them by default.
+
+    Shape: ``dim`` is dropped, or kept as size 1 with ``keepdim``. Floats, or converted by ``dtype``.
+
+    Derivative: sign(x) (abs(x) / norm)ᵒʳᵈ⁻¹, and 0 at the origin.
 
     >>> import rustgrad as rg
     >>> rg.linalg.vector_norm(rg.tensor([3.0, 4.0]))
@@ -26,6 +30,10 @@ def norm(
     A: Tensor, ord: Any = None, dim: int | tuple[int, ...] | None = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
     """The norm of a tensor: of all its elements by default, or of vectors over one dimension.
+
+    Shape, dtypes: as ``vector_norm``. Raises ValueError for orders of matrices other than "fro".
+
+    Derivative: as ``vector_norm``.
 
     >>> import rustgrad as rg
     >>> rg.linalg.norm(rg.ones(2, 2))

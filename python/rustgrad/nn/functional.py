@@ -63,7 +63,11 @@ __all__ = [
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Zero each element with probability ``p`` and scale the others by 1 / (1 - p).
+    """Zero each element with probability ``p`` and scale the others by 1 / (1 - p) (Srivastava et al. 2014).
+
+    Shape: any, kept. Floats; raises ValueError for a ``p`` outside of [0, 1]. Without ``training`` the input itself.
+
+    Derivative: 1 / (1 - p) where an element was kept, 0 elsewhere.
 
     >>> import rustgrad as rg
     >>> rg.nn.functional.dropout(rg.ones(3), p=0.0)

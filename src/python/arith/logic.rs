@@ -167,7 +167,10 @@ impl Tensor {
         slf.get().variable()?.write("bitwise_not_", logic::bitwise_not)?;
         Ok(slf)
     }
-    /// This tensor where the condition holds, else `other`; see `rustgrad.where`.
+    /// This tensor where the condition holds, else `other`, as `rustgrad.where`.
+    ///
+    /// >>> rg.tensor([1.0, 2.0]).where(rg.tensor([True, False]), 0.0)
+    /// tensor([1., 0.])
     #[pyo3(name = "where")]
     fn where_method(&self, condition: Operand, other: Operand) -> PyResult<Tensor> {
         Ok(select::choose_by(&condition.value()?, &self.value()?, &other.value()?)?.into())
