@@ -66,6 +66,20 @@ def test_ten_million_operations_are_recorded_swept_and_dropped():
     assert out.strip() == "done"
 
 
+def test_a_recorded_op_that_saves_nothing_costs_at_most_128_bytes():
+    each = run("""
+        x = rg.tensor(1.0, requires_grad=True)
+        y = x
+        for _ in range(1000):
+            y = y + x
+        before = resident()
+        for _ in range(2_000_000):
+            y = y + x
+        print((resident() - before) / 2_000_000)
+    """)
+    assert float(each) <= 128.0
+
+
 def test_ten_million_operations_are_dropped_without_a_sweep():
     assert (
         run("""

@@ -1,8 +1,12 @@
 //! The recorded graph: nodes in an arena, and the sweep that reads it backwards.
 mod arena;
+mod hooks;
 mod node;
 pub mod pullback;
+mod saved;
 pub mod sweep;
 #[cfg(test)]
 mod tests;
-pub use node::{last_seq, preserve, Edge, GradCell, Hook, Kept, NodeRef, Parents, SavedValue, When};
+pub use hooks::{GradCell, Hook, When};
+pub use node::{last_seq, preserve, Edge, NodeRef, Parents};
+pub use saved::{Kept, SavedValue};

@@ -1,5 +1,9 @@
 //! Nodes: an op that was recorded, its parents, and what its reverse rule will read.
-use super::arena;
+use super::{
+    arena,
+    hooks::{GradCell, Hook, When},
+    saved::{Kept, SavedValue, Store},
+};
 use crate::{
     array::{Array, Aval},
     error::{Error, Result},
@@ -8,7 +12,6 @@ use crate::{
 };
 use smallvec::SmallVec;
 use std::{
-    any::Any,
     cell::{Cell, RefCell},
     ptr::NonNull,
     sync::{
@@ -23,58 +26,12 @@ pub struct Edge {
     pub node: NodeRef,
     pub slot: u32,
 }
-/// A value kept for the reverse rule, with the version its storage had.
-pub enum SavedValue {
-    Array {
-        version: u32,
-        array: Array,
-    },
-    /// What a transformation follows is rare: boxed, it does not make plain values larger.
-    Traced {
-        version: u32,
-        value: Box<Value>,
-    },
-}
-impl SavedValue {
-    pub fn new(value: Value) -> SavedValue {
-        let version = value.version();
-        match value {
-            Value::Array(array) => SavedValue::Array { version, array },
-            value => SavedValue::Traced { version, value: Box::new(value) },
-        }
-    }
-    fn get(&self) -> Value {
-        match self {
-            SavedValue::Array { array, .. } => Value::Array(array.clone()),
-            SavedValue::Traced { value, .. } => (**value).clone(),
-        }
-    }
-    fn take(self) -> Value {
-        match self {
-            SavedValue::Array { array, .. } => Value::Array(array),
-            SavedValue::Traced { value, .. } => *value,
-        }
-    }
-    fn storage(&self) -> &Array {
-        match self {
-            SavedValue::Array { array, .. } => array,
-            SavedValue::Traced { value, .. } => value.storage(),
-        }
-    }
-    /// The version that was saved, if the storage is at another one now.
-    fn outdated(&self) -> Option<u32> {
-        let (SavedValue::Array { version, .. } | SavedValue::Traced { version, .. }) = self;
-        (self.storage().version() != *version).then_some(*version)
-    }
-}
-/// What a node keeps: seldom more than two values.
-pub type Kept = SmallVec<[SavedValue; 2]>;
 /// Where the cotangents of an op's inputs go.
 pub type Parents = SmallVec<[Option<Edge>; 2]>;
 
 /// A recorded op. Lives in an arena slot; shared by reference count. Its size is what recording costs in memory.
 pub struct Node {
-    references: AtomicU32,
+    pub(super) references: AtomicU32,
     /// Number of inputs, where `parents` holds them.
     arity: u8,
     slots: [u8; 2],
@@ -84,100 +41,20 @@ pub struct Node {
     /// The first two parents, with `slots`, unless `extra` holds all of them.
     parents: [Option<NodeRef>; 2],
     kept: Mutex<Store>,
-    extra: OnceLock<Box<Extra>>,
+    pub(super) extra: OnceLock<Box<Extra>>,
 }
 const _: () = assert!(std::mem::size_of::<Node>() <= 120, "a recorded op is promised to take at most 128 bytes");
 
-/// Kept values, until a sweep without `retain_graph` takes them.
-enum Store {
-    Two(Option<SavedValue>, Option<SavedValue>),
-    Many(Box<[SavedValue]>),
-    Released,
-}
-impl Store {
-    fn new(mut kept: Kept) -> Store {
-        if kept.len() > 2 {
-            return Store::Many(kept.into_boxed_slice());
-        }
-        let second = if kept.len() == 2 { kept.pop() } else { None };
-        Store::Two(kept.pop(), second)
-    }
-    fn each_mut(&mut self) -> impl Iterator<Item = &mut SavedValue> {
-        let (two, many): (_, &mut [SavedValue]) = match self {
-            Store::Two(a, b) => ([a.as_mut(), b.as_mut()], &mut []),
-            Store::Many(values) => ([None, None], values),
-            Store::Released => ([None, None], &mut []),
-        };
-        two.into_iter().flatten().chain(many)
-    }
-    fn holds_only_arrays(&mut self) -> bool {
-        self.each_mut().all(|saved| matches!(saved, SavedValue::Array { .. }))
-    }
-    fn copies(&mut self) -> SmallVec<[Value; 2]> {
-        self.each_mut().map(|saved| saved.get()).collect()
-    }
-    /// The values themselves; what saved nothing can be gone through again, as in PyTorch.
-    fn release(&mut self) -> SmallVec<[Value; 2]> {
-        if matches!(self, Store::Two(None, None)) {
-            return SmallVec::new();
-        }
-        match std::mem::replace(self, Store::Released) {
-            Store::Two(a, b) => [a, b].into_iter().flatten().map(SavedValue::take).collect(),
-            Store::Many(values) => values.into_vec().into_iter().map(SavedValue::take).collect(),
-            Store::Released => SmallVec::new(),
-        }
-    }
-}
 /// What few nodes have.
 #[derive(Default)]
-struct Extra {
+pub(super) struct Extra {
     /// All parents, where there are more than two (or an output number too large for a slot).
     parents: Option<Box<[Option<Edge>]>>,
     /// Shapes and dtypes of the inputs, for rules that ask for them.
     avals: Option<Box<[Aval]>>,
-    hooks: Mutex<Vec<(u64, When, Arc<dyn Hook>)>>,
+    pub(super) hooks: Mutex<Vec<(u64, When, Arc<dyn Hook>)>>,
     /// The gradient cell of a leaf, or of a tensor that asked to retain its gradient.
-    cells: Mutex<SmallVec<[(u32, Arc<GradCell>); 1]>>,
-}
-/// When a hook runs.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum When {
-    /// On the cotangent of this output, before anything else sees it.
-    Tensor(u32),
-    /// On all cotangents of the outputs before the rule runs.
-    Before,
-    /// After the rule, on the cotangents of the inputs.
-    After,
-}
-/// A callback of the sweep. It may replace what it is shown.
-pub trait Hook: Send + Sync {
-    fn call(&self, shown: &[Option<Value>], also: &[Option<Value>]) -> Result<Option<Vec<Option<Value>>>>;
-    /// What a garbage collector may want to look at.
-    fn callee(&self) -> &dyn Any;
-}
-/// Where the gradient of a leaf (or of a tensor that retains it) is kept.
-#[derive(Default)]
-pub struct GradCell {
-    gradient: Mutex<Option<Value>>,
-    /// Run after a gradient was accumulated here.
-    pub post_hooks: Mutex<Vec<(u64, Arc<dyn Hook>)>>,
-    /// What the language binding wants to keep with it.
-    pub companion: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
-}
-impl GradCell {
-    pub fn get(&self) -> Option<Value> {
-        lock(&self.gradient).clone()
-    }
-    pub fn set(&self, gradient: Option<Value>) {
-        let _old = std::mem::replace(&mut *lock(&self.gradient), gradient);
-    }
-    /// Change the gradient under its lock.
-    pub fn update(&self, f: impl FnOnce(Option<Value>) -> Result<Value>) -> Result<()> {
-        let mut gradient = lock(&self.gradient);
-        let old = gradient.clone();
-        *gradient = Some(f(old)?);
-        Ok(())
-    }
+    pub(super) cells: Mutex<SmallVec<[(u32, Arc<GradCell>); 1]>>,
 }
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -265,52 +142,6 @@ impl NodeRef {
     }
     pub fn is_leaf(&self) -> bool {
         matches!(self.op, Prim::Leaf(_))
-    }
-    fn extra(&self) -> &Extra {
-        self.extra.get_or_init(Box::default)
-    }
-    pub fn add_cell(&self, slot: u32, cell: Arc<GradCell>) {
-        lock(&self.extra().cells).push((slot, cell));
-    }
-    pub fn cells(&self) -> SmallVec<[(u32, Arc<GradCell>); 1]> {
-        self.extra.get().map(|e| lock(&e.cells).clone()).unwrap_or_default()
-    }
-    pub fn add_hook(&self, when: When, hook: Arc<dyn Hook>) -> u64 {
-        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        lock(&self.extra().hooks).push((id, when, hook));
-        id
-    }
-    pub fn remove_hook(&self, id: u64) {
-        if let Some(extra) = self.extra.get() {
-            lock(&extra.hooks).retain(|(i, ..)| *i != id);
-        }
-    }
-    /// Hooks that live and die with this handle: none if the node (or its gradient cell) has other owners.
-    pub fn own_hooks(&self) -> Vec<Arc<dyn Hook>> {
-        let Some(extra) = self.extra.get().filter(|_| self.references.load(Ordering::Acquire) == 1) else {
-            return Vec::new();
-        };
-        let mut found: Vec<_> = lock(&extra.hooks).iter().map(|(.., hook)| hook.clone()).collect();
-        for (_, cell) in lock(&extra.cells).iter().filter(|(_, cell)| Arc::strong_count(cell) <= 2) {
-            found.extend(lock(&cell.post_hooks).iter().map(|(_, hook)| hook.clone()));
-        }
-        found
-    }
-    /// Drop all hooks of the node and of its gradient cells.
-    pub fn clear_hooks(&self) {
-        let Some(extra) = self.extra.get() else { return };
-        // Taken out under the lock, dropped after it: their destructors may come back here.
-        let mut dropped: Vec<_> = std::mem::take(&mut *lock(&extra.hooks)).into_iter().map(|(.., hook)| hook).collect();
-        for (_, cell) in self.cells() {
-            dropped.extend(std::mem::take(&mut *lock(&cell.post_hooks)).into_iter().map(|(_, hook)| hook));
-        }
-    }
-    pub fn has_extra(&self) -> bool {
-        self.extra.get().is_some()
-    }
-    pub fn hooks(&self) -> Vec<(When, Arc<dyn Hook>)> {
-        self.extra.get().map(|e| lock(&e.hooks).iter().map(|(_, w, h)| (*w, h.clone())).collect()).unwrap_or_default()
     }
     /// What the reverse rule reads. With `rewrap`, kept values carry their history again, so that the rule itself is
     /// recorded. With `release`, they are given up.

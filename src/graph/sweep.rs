@@ -1,5 +1,8 @@
 //! The reverse sweep: cotangents flow from the outputs to the leaves, last recorded op first.
-use super::node::{lock, Edge, GradCell, NodeRef, When};
+use super::{
+    hooks::{GradCell, When},
+    node::{lock, Edge, NodeRef},
+};
 use crate::{
     array::{self, Array},
     error::{Error, Result},

@@ -1,0 +1,97 @@
+//! What few nodes have besides: callbacks of the sweep, and the cells in which gradients arrive.
+use super::node::{lock, Extra, NodeRef};
+use crate::{error::Result, trace::Value};
+use smallvec::SmallVec;
+use std::{
+    any::Any,
+    sync::{atomic::Ordering, Arc, Mutex},
+};
+
+/// When a hook runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum When {
+    /// On the cotangent of this output, before anything else sees it.
+    Tensor(u32),
+    /// On all cotangents of the outputs before the rule runs.
+    Before,
+    /// After the rule, on the cotangents of the inputs.
+    After,
+}
+/// A callback of the sweep. It may replace what it is shown.
+pub trait Hook: Send + Sync {
+    fn call(&self, shown: &[Option<Value>], also: &[Option<Value>]) -> Result<Option<Vec<Option<Value>>>>;
+    /// What a garbage collector may want to look at.
+    fn callee(&self) -> &dyn Any;
+}
+/// Where the gradient of a leaf (or of a tensor that retains it) is kept.
+#[derive(Default)]
+pub struct GradCell {
+    gradient: Mutex<Option<Value>>,
+    /// Run after a gradient was accumulated here.
+    pub post_hooks: Mutex<Vec<(u64, Arc<dyn Hook>)>>,
+    /// What the language binding wants to keep with it.
+    pub companion: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+}
+impl GradCell {
+    pub fn get(&self) -> Option<Value> {
+        lock(&self.gradient).clone()
+    }
+    pub fn set(&self, gradient: Option<Value>) {
+        let _old = std::mem::replace(&mut *lock(&self.gradient), gradient);
+    }
+    /// Change the gradient under its lock.
+    pub fn update(&self, f: impl FnOnce(Option<Value>) -> Result<Value>) -> Result<()> {
+        let mut gradient = lock(&self.gradient);
+        let old = gradient.clone();
+        *gradient = Some(f(old)?);
+        Ok(())
+    }
+}
+impl NodeRef {
+    pub(super) fn extra(&self) -> &Extra {
+        self.extra.get_or_init(Box::default)
+    }
+    pub fn add_cell(&self, slot: u32, cell: Arc<GradCell>) {
+        lock(&self.extra().cells).push((slot, cell));
+    }
+    pub fn cells(&self) -> SmallVec<[(u32, Arc<GradCell>); 1]> {
+        self.extra.get().map(|e| lock(&e.cells).clone()).unwrap_or_default()
+    }
+    pub fn add_hook(&self, when: When, hook: Arc<dyn Hook>) -> u64 {
+        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        lock(&self.extra().hooks).push((id, when, hook));
+        id
+    }
+    pub fn remove_hook(&self, id: u64) {
+        if let Some(extra) = self.extra.get() {
+            lock(&extra.hooks).retain(|(i, ..)| *i != id);
+        }
+    }
+    /// Hooks that live and die with this handle: none if the node (or its gradient cell) has other owners.
+    pub fn own_hooks(&self) -> Vec<Arc<dyn Hook>> {
+        let Some(extra) = self.extra.get().filter(|_| self.references.load(Ordering::Acquire) == 1) else {
+            return Vec::new();
+        };
+        let mut found: Vec<_> = lock(&extra.hooks).iter().map(|(.., hook)| hook.clone()).collect();
+        for (_, cell) in lock(&extra.cells).iter().filter(|(_, cell)| Arc::strong_count(cell) <= 2) {
+            found.extend(lock(&cell.post_hooks).iter().map(|(_, hook)| hook.clone()));
+        }
+        found
+    }
+    /// Drop all hooks of the node and of its gradient cells.
+    pub fn clear_hooks(&self) {
+        let Some(extra) = self.extra.get() else { return };
+        // Taken out under the lock, dropped after it: their destructors may come back here.
+        let mut dropped: Vec<_> = std::mem::take(&mut *lock(&extra.hooks)).into_iter().map(|(.., hook)| hook).collect();
+        for (_, cell) in self.cells() {
+            dropped.extend(std::mem::take(&mut *lock(&cell.post_hooks)).into_iter().map(|(_, hook)| hook));
+        }
+    }
+    pub fn has_extra(&self) -> bool {
+        self.extra.get().is_some()
+    }
+    pub fn hooks(&self) -> Vec<(When, Arc<dyn Hook>)> {
+        self.extra.get().map(|e| lock(&e.hooks).iter().map(|(_, w, h)| (*w, h.clone())).collect()).unwrap_or_default()
+    }
+}

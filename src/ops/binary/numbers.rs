@@ -1,0 +1,215 @@
+//! Elementwise ops of two inputs over plain numbers: loops, fast paths for a handful of floats, integers and complex numbers.
+use super::{Binary, Reads};
+use crate::{
+    array::Array,
+    dtype::{DType, Element, Scalar},
+    error::{Error, Result},
+    kernels::{
+        cast::cast,
+        isa::{dispatch, Kernel},
+        map::{zip, Source},
+    },
+    math::Real,
+    num::Num,
+    ops::{unary::scaled, Fixed, Map2, Prim},
+    shape::Dims,
+    trace::Value,
+};
+
+pub(super) struct Apply<'a, E, T>(&'a E, &'a [T], &'a [T], &'a mut [T]);
+impl<E: Binary, T: Real> Kernel for Apply<'_, E, T>
+where
+    Map2<E>: Into<Prim>,
+{
+    type Out = ();
+    #[inline(always)]
+    fn run(self) {
+        let Apply(e, a, b, y) = self;
+        for ((&a, &b), y) in a.iter().zip(b).zip(y) {
+            *y = e.f(a, b);
+        }
+    }
+}
+/// `t * ∂y/∂side`, strongly zero.
+pub(super) struct Scaled<'a, E, T, const SIDE: usize>(&'a E, &'a [T], &'a [T], &'a [T], &'a mut [T]);
+#[inline(always)]
+pub fn slope<E: Binary, N: Num, const SIDE: usize>(e: &E, a: N, b: N) -> N
+where
+    Map2<E>: Into<Prim>,
+{
+    match (E::READS[SIDE], SIDE) {
+        (Reads::Constant(c), _) => N::lit(c),
+        (_, 0) => e.slope_a(a, b),
+        _ => e.slope_b(a, b),
+    }
+}
+impl<E: Binary, T: Real, const SIDE: usize> Kernel for Scaled<'_, E, T, SIDE>
+where
+    Map2<E>: Into<Prim>,
+{
+    type Out = ();
+    #[inline(always)]
+    fn run(self) {
+        let Scaled(e, t, a, b, out) = self;
+        for (((&t, &a), &b), out) in t.iter().zip(a).zip(b).zip(out) {
+            *out = scaled(t, slope::<E, T, SIDE>(e, a, b));
+        }
+    }
+}
+/// Value and tangent in one pass, both inputs moving.
+pub(super) struct Dual<'a, E, T>(pub &'a E, pub [&'a [T]; 4], pub &'a mut [T], pub &'a mut [T]);
+impl<E: Binary, T: Real> Kernel for Dual<'_, E, T>
+where
+    Map2<E>: Into<Prim>,
+{
+    type Out = ();
+    #[inline(always)]
+    fn run(self) {
+        let Dual(e, [a, b, ta, tb], y, dy) = self;
+        for (((((&a, &b), &ta), &tb), y), dy) in a.iter().zip(b).zip(ta).zip(tb).zip(y).zip(dy) {
+            *y = e.f(a, b);
+            *dy = scaled(ta, slope::<E, T, 0>(e, a, b)) + scaled(tb, slope::<E, T, 1>(e, a, b));
+        }
+    }
+}
+
+/// The fast path for a handful of floats: no plan, no dispatch, one allocation.
+#[inline]
+pub(super) fn small<E: Binary>(op: &Map2<E>, x: &Array, y: Option<&Array>) -> Option<Array>
+where
+    Map2<E>: Into<Prim>,
+{
+    #[inline]
+    fn run<E: Binary, T: Real + Element>(op: &Map2<E>, x: &Array, y: Option<&Array>) -> Option<Array>
+    where
+        Map2<E>: Into<Prim>,
+    {
+        let mut out = x.small_like()?;
+        let (xs, zs) = (x.slice::<T>()?, out.slice_mut::<T>().ok()?);
+        let each = |a: &[T], b: &[T], z: &mut [T]| {
+            // Cheap ops are the same in every instruction set; others need the dispatch for their FMA.
+            match E::COST <= 2 {
+                true => a.iter().zip(b).zip(z).for_each(|((&a, &b), z)| *z = op.op.f(a, b)),
+                false => dispatch(Apply(&op.op, a, b, z)),
+            }
+        };
+        match (y, op.fixed()) {
+            (Some(y), _) => each(xs, y.slice::<T>()?, zs),
+            (None, Fixed::Right(s)) => each(xs, &[<T as Real>::lit(s.to_f64()); 32][..xs.len()], zs),
+            (None, Fixed::Left(s)) => each(&[<T as Real>::lit(s.to_f64()); 32][..xs.len()], xs, zs),
+            (None, Fixed::None) => return None,
+        }
+        Some(out)
+    }
+    if y.is_some_and(|y| x.dtype() != y.dtype() || x.shape() != y.shape()) {
+        return None;
+    }
+    match x.dtype() {
+        DType::F64 => run::<E, f64>(op, x, y),
+        DType::F32 => run::<E, f32>(op, x, y),
+        _ => None,
+    }
+}
+
+/// The fast path of `scale` for a handful of floats.
+#[inline]
+pub(super) fn small_scaled<E: Binary, const SIDE: usize>(
+    e: &E,
+    t: &Array,
+    a: Option<&Value>,
+    b: Option<&Value>,
+) -> Option<Array>
+where
+    Map2<E>: Into<Prim>,
+{
+    #[inline]
+    fn run<E: Binary, T: Real + Element, const SIDE: usize>(e: &E, t: &Array, a: &Array, b: &Array) -> Option<Array>
+    where
+        Map2<E>: Into<Prim>,
+    {
+        let mut out = t.small_like()?;
+        let (t, a, b) = (t.slice::<T>()?, a.slice::<T>()?, b.slice::<T>()?);
+        if a.len() != t.len() || b.len() != t.len() {
+            return None;
+        }
+        dispatch(Scaled::<E, T, SIDE>(e, t, a, b, out.slice_mut().ok()?));
+        Some(out)
+    }
+    // An operand that the slope does not read may stand in for itself.
+    let stand_in = |v: Option<&Value>| match v {
+        Some(Value::Array(v)) => Some(v.clone()),
+        Some(_) => None,
+        None => Some(t.clone()),
+    };
+    let (a, b) = (stand_in(a)?, stand_in(b)?);
+    match t.dtype() {
+        DType::F64 => run::<E, f64, SIDE>(e, t, &a, &b),
+        DType::F32 => run::<E, f32, SIDE>(e, t, &a, &b),
+        _ => None,
+    }
+}
+
+/// The operands of an op as sources: two arrays, or one and a number.
+pub(super) fn sources<'a, T: Element>(
+    xs: &[&'a Array],
+    fixed: Fixed,
+    lit: impl Fn(Scalar) -> T,
+) -> Result<[Source<'a, T>; 2]> {
+    let x = Source::of(xs[0].strided()?);
+    Ok(match fixed {
+        Fixed::None => [x, Source::of(xs[1].strided()?)],
+        Fixed::Left(s) => [Source::Splat(lit(s)), x],
+        Fixed::Right(s) => [x, Source::Splat(lit(s))],
+    })
+}
+pub(super) fn eval_real<E: Binary, T: Real + Element>(op: &Map2<E>, xs: &[&Array], y: &mut Array) -> Result<()>
+where
+    Map2<E>: Into<Prim>,
+{
+    let sources = sources(xs, op.fixed(), |s| <T as Real>::lit(s.to_f64()))?;
+    zip(sources, [y.slice_mut::<T>()?], E::COST, &|[a, b], [y]| dispatch(Apply(&op.op, a, b, y)));
+    Ok(())
+}
+/// Integers of any width are computed in 64 bits and wrapped back.
+pub(super) fn eval_integer<E: Binary>(op: &Map2<E>, xs: &[&Array]) -> Result<Array>
+where
+    Map2<E>: Into<Prim>,
+{
+    let e = &op.op;
+    let wide = xs.iter().map(|x| cast(E::NAME, x, DType::I64)).collect::<Result<Vec<_>>>()?;
+    let sources = sources(&wide.iter().collect::<Vec<_>>(), op.fixed(), Scalar::to_i64)?;
+    let forbidden = match sources[1] {
+        Source::Splat(b) => e.forbids(b),
+        Source::Slice(b) => b.iter().any(|&b| e.forbids(b)),
+        Source::Strided(_) => false, // `cast` made it contiguous
+    };
+    if forbidden && !xs[0].is_empty() {
+        return Err(Error::value(E::NAME, "cannot divide integers by zero; convert to a float dtype for inf and nan"));
+    }
+    let mut y = Array::new(E::NAME, Dims::from_slice(xs[0].shape()), DType::I64)?;
+    zip(sources, [y.slice_mut::<i64>()?], 1, &|[a, b], [y]| {
+        a.iter().zip(b).zip(y).for_each(|((&a, &b), y)| *y = e.integer(a, b));
+    });
+    if xs[0].dtype() == DType::I64 {
+        Ok(y)
+    } else {
+        cast(E::NAME, &y, xs[0].dtype())
+    }
+}
+pub(super) fn eval_complex<E: Binary>(op: &Map2<E>, xs: &[&Array]) -> Result<Array>
+where
+    Map2<E>: Into<Prim>,
+{
+    let e = &op.op;
+    let wide = xs.iter().map(|x| cast(E::NAME, x, DType::C128)).collect::<Result<Vec<_>>>()?;
+    let sources = sources(&wide.iter().collect::<Vec<_>>(), op.fixed(), Scalar::to_complex)?;
+    let mut y = Array::new(E::NAME, Dims::from_slice(xs[0].shape()), DType::C128)?;
+    zip(sources, [y.slice_mut()?], 8, &|[a, b], [y]| {
+        a.iter().zip(b).zip(y).for_each(|((&a, &b), y)| *y = e.complex(a, b));
+    });
+    if xs[0].dtype() == DType::C128 {
+        Ok(y)
+    } else {
+        cast(E::NAME, &y, xs[0].dtype())
+    }
+}
