@@ -3,7 +3,7 @@
 //! A fresh large result costs several times the operation itself in page faults; a reused block costs nothing.
 use crate::error::{Error, Result};
 use std::{
-    alloc::{alloc_zeroed, dealloc, Layout},
+    alloc::{alloc, dealloc, Layout},
     ptr::NonNull,
     sync::{Mutex, PoisonError},
 };
@@ -12,6 +12,8 @@ use std::{
 pub const ALIGNMENT: usize = 64;
 /// Size classes: powers of two and three steps between, from 64 bytes on.
 const CLASSES: usize = 4 * 44;
+/// Blocks from here on are better off in pages of 2 MiB: fewer faults, and streams that run on over page ends.
+const HUGE: usize = 1 << 22;
 /// Bytes the pool may keep.
 const POOL_LIMIT: usize = 1 << 29;
 
@@ -49,6 +51,20 @@ fn class_bytes(class: usize) -> usize {
     ((5 + quarter) << (top - 2)) * ALIGNMENT
 }
 
+/// Advice that the system may ignore.
+#[cfg(target_os = "linux")]
+fn ask_for_huge_pages(pointer: NonNull<u8>, size: usize) {
+    const PAGE: usize = 1 << 21;
+    let start = (pointer.as_ptr() as usize).next_multiple_of(PAGE);
+    let end = (pointer.as_ptr() as usize + size) & !(PAGE - 1);
+    if start < end {
+        // SAFETY: whole pages inside an allocation that this module owns; the advice changes no contents.
+        unsafe { libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_HUGEPAGE) };
+    }
+}
+#[cfg(not(target_os = "linux"))]
+fn ask_for_huge_pages(_: NonNull<u8>, _: usize) {}
+
 impl Block {
     /// At least `bytes` bytes of initialised memory with unspecified contents.
     pub fn new(op: &'static str, bytes: usize) -> Result<Block> {
@@ -76,7 +92,12 @@ impl Block {
             || Error::memory(op, format!("cannot allocate {bytes} bytes; free some tensors or work in pieces"));
         let layout = Layout::from_size_align(size, ALIGNMENT).map_err(|_| no_memory())?;
         // SAFETY: the layout has a non-zero size.
-        let pointer = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or_else(no_memory)?;
+        let pointer = NonNull::new(unsafe { alloc(layout) }).ok_or_else(no_memory)?;
+        if size >= HUGE {
+            ask_for_huge_pages(pointer, size);
+        }
+        // SAFETY: the allocation has this size. Zeroed after the advice: the first write decides what pages are made of.
+        unsafe { pointer.as_ptr().write_bytes(0, size) };
         Ok((Block { pointer, class }, true))
     }
     pub fn pointer(&self) -> *mut u8 {
