@@ -98,3 +98,25 @@ def test_diagonal_is_a_view():
     slope = np.full((2, 3, 3), 2.0)
     slope[:, [1, 2], [0, 1]] = 10.0
     assert np.array_equal(leaf.grad.numpy(), slope)
+
+
+def test_embedding_shortens_rows_in_use():
+    weight = rg.tensor([[3.0, 4.0], [0.3, 0.4], [6.0, 8.0]], requires_grad=True)
+    y = rg.nn.functional.embedding(rg.tensor([0, 1, 0]), weight, max_norm=1.0)
+    assert np.allclose(y.detach().numpy(), [[0.6, 0.8], [0.3, 0.4], [0.6, 0.8]], atol=1e-6)
+    assert np.allclose(weight.detach().numpy(), [[0.6, 0.8], [0.3, 0.4], [6.0, 8.0]], atol=1e-6)
+    y.sum().backward()
+    assert weight.is_leaf and weight.grad.tolist() == [[2.0, 2.0], [1.0, 1.0], [0.0, 0.0]]
+    assert rg.is_grad_enabled()
+    rows = rg.tensor([[1.0, -2.0]])
+    assert np.allclose(rg.nn.functional.embedding(rg.tensor(0), rows, max_norm=1.5, norm_type=1.0).numpy(), [0.5, -1.0])
+
+
+def test_embedding_averages_gradients_of_rows_used_often():
+    weight = rg.tensor([[1.0], [np.inf], [3.0]], requires_grad=True)
+    y = rg.nn.functional.embedding(rg.tensor([0, 1, 0, 0]), weight, scale_grad_by_freq=True)
+    assert y.tolist() == [[1.0], [np.inf], [1.0], [1.0]]
+    y.backward(rg.tensor([[1.0], [2.0], [4.0], [7.0]]))
+    assert weight.grad.tolist() == [[4.0], [2.0], [0.0]]
+    with pytest.raises(ValueError, match="sparse"):
+        rg.nn.functional.embedding(rg.tensor([0]), weight, sparse=True)

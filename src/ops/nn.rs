@@ -5,7 +5,7 @@ use super::{
     binary::{Binary, Scale},
     compare::{compare_number, Order},
     convert, index, indexing,
-    power::{Rsqrt, Square},
+    power::{Reciprocal, Rsqrt, Square},
     reduce,
     reshape::reshape,
     rounding::Abs,
@@ -20,6 +20,7 @@ use crate::{
     array::Array,
     dtype::{DType, Scalar},
     error::{Error, Result},
+    op::Call,
     shape::{show, Axes, Dims},
     trace::Value,
 };
@@ -272,9 +273,35 @@ pub fn one_hot(x: &Value, classes: usize) -> Result<Value> {
     let all = Value::Array(super::create::arange_i64(classes, 1)?);
     convert::to(&super::compare::compare(Order::Equal, &reshape(&at, &unit)?, &all)?, DType::I64)
 }
-/// Rows of `weight` by number; the row `padding` receives no gradient.
-pub fn embedding(indices: &Value, weight: &Value, padding: Option<i64>) -> Result<Value> {
-    let y = indexing::take_axis("embedding", weight, 0, indices)?;
+/// How often each row of `weight` is used, as a column.
+fn uses(indices: &Value, weight: &Value) -> Result<Value> {
+    let at = convert::to(&reshape(&indices.unwatched(), &[indices.len()])?, DType::I64)?;
+    let rows = weight.shape()[0];
+    let ones = Array::full("embedding", Dims::from_slice(at.shape()), weight.dtype(), Scalar::Float(1.0))?;
+    let none = Value::Array(Array::zeros("embedding", Dims::from_slice(&[rows]), weight.dtype())?);
+    let meet = indexing::Meet::Add;
+    reshape(&indexing::index_put_axis("embedding", &none, 0, &at, &Value::Array(ones), meet)?, &[rows, 1])
+}
+/// `weight` with those rows that `indices` names scaled down to norm `longest`.
+pub fn shortened(weight: &Value, indices: &Value, longest: f64, order: f64) -> Result<Value> {
+    let length = super::norm::vector_norm(weight, order, Axes::one(1), true)?;
+    let excess = compare_number(Order::Greater, &length, Scalar::Float(longest))?;
+    let used = compare_number(Order::Greater, &uses(indices, weight)?, Scalar::Int(0))?;
+    // The same small number as PyTorch adds, so that results agree.
+    let length = Add::fixed(&length, Fixed::Right(Scalar::Float(1e-7)))?;
+    let factor = Div::fixed(&length, Fixed::Left(Scalar::Float(longest)))?;
+    let scaled = Mul::of(weight, &factor)?;
+    select::choose_by(&super::logic::and(&excess, &used)?, &scaled, weight)
+}
+/// Rows of `weight` by number; the row `padding` receives no gradient. `average`: the gradient of a row is divided by how
+/// often it is used.
+pub fn embedding(indices: &Value, weight: &Value, padding: Option<i64>, average: bool) -> Result<Value> {
+    let mut y = indexing::take_axis("embedding", weight, 0, indices)?;
+    if average {
+        let share = Reciprocal.of(&uses(indices, weight)?)?;
+        let share = indexing::take_axis("embedding", &share, 0, indices)?;
+        y = super::scatter::SlopeOf.call(&[&y.detached(), &Mul::of(&y, &share)?])?;
+    }
     let Some(padding) = padding else { return Ok(y) };
     let rows = weight.shape()[0] as i64;
     let row = if padding < 0 { padding + rows } else { padding };

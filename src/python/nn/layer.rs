@@ -11,7 +11,7 @@ use crate::{
     error::Error,
     ops::{arith::Add, binary::Binary, matmul, nn, views},
     shape::Dims as Shape,
-    trace::Value,
+    trace::{set_grad_enabled, Value},
 };
 use pyo3::prelude::*;
 
@@ -75,10 +75,12 @@ fn one_hot(tensor: &Tensor, num_classes: i64) -> PyResult<Tensor> {
 }
 /// Rows of `weight` by number; the row `padding_idx` receives no gradient.
 ///
-/// Shapes: numbers (…) and a matrix (rows, width) give (…, width); raises ValueError for others and for PyTorch's other
-/// options, IndexError for a number out of range, TypeError unless the numbers are integers.
+/// Shapes: numbers (…) and a matrix (rows, width) give (…, width); raises ValueError for others, IndexError for a number
+/// out of range, TypeError unless the numbers are integers. With `max_norm`, rows in use whose norm of order `norm_type`
+/// is larger are first scaled down to it, in `weight` itself.
 ///
-/// Derivative: that of the identity; gradients of rows used several times are summed.
+/// Derivative: that of the identity; gradients of rows used several times are summed, or with `scale_grad_by_freq`
+/// averaged.
 ///
 /// >>> rg.nn.functional.embedding(rg.tensor([1, 1]), rg.tensor([[1.0, 2.0], [3.0, 4.0]]))
 /// tensor([[3., 4.],
@@ -94,14 +96,10 @@ fn embedding(
     scale_grad_by_freq: bool,
     sparse: bool,
 ) -> PyResult<Tensor> {
-    if max_norm.is_some() || scale_grad_by_freq || sparse || norm_type != 2.0 {
-        return Err(Error::value(
-            "embedding",
-            "max_norm, norm_type, scale_grad_by_freq and sparse are not supported; leave them out",
-        )
-        .into());
+    if sparse {
+        return Err(Error::value("embedding", "sparse=True is not supported, gradients are dense; leave it out").into());
     }
-    let w = weight.value()?;
+    let (numbers, w) = (input.value()?, weight.value()?);
     if w.rank() != 2 {
         return Err(Error::shape(
             "embedding",
@@ -109,7 +107,17 @@ fn embedding(
         )
         .into());
     }
-    Ok(nn::embedding(&input.value()?, &w, padding_idx)?.into())
+    let w = match max_norm {
+        None => w,
+        Some(longest) => {
+            let recording = set_grad_enabled(false);
+            let done = weight.variable()?.write("embedding", |w| nn::shortened(w, &numbers, longest, norm_type));
+            set_grad_enabled(recording);
+            done?;
+            weight.value()?
+        }
+    };
+    Ok(nn::embedding(&numbers, &w, padding_idx, scale_grad_by_freq)?.into())
 }
 /// Zero mean and unit variance over the last dimensions, then times `weight` plus `bias` (Ba et al. 2016).
 ///
