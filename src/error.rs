@@ -16,6 +16,8 @@ pub enum Error {
     Graph { op: &'static str, message: String },
     /// There is no derivative here (Python: `NotDifferentiableError`, a `RuntimeError`).
     NotDifferentiable { op: &'static str, message: String },
+    /// Plain numbers were asked of a tensor that stands for many (Python: `DataDependentError`, a `RuntimeError`).
+    DataDependent { op: &'static str, level: u64 },
     /// More memory asked for than there can be (Python: `MemoryError`).
     Memory { op: &'static str, message: String },
     /// The user pressed Ctrl-C, or a callback failed: the exception itself travels through (Python: as it was).
@@ -33,6 +35,7 @@ impl Error {
             | Error::Value { op, .. }
             | Error::Graph { op, .. }
             | Error::NotDifferentiable { op, .. }
+            | Error::DataDependent { op, .. }
             | Error::Memory { op, .. } => *op = name,
             Error::Foreign(_) => {}
         }
@@ -59,6 +62,11 @@ impl fmt::Display for Error {
             | Error::Graph { op, message }
             | Error::NotDifferentiable { op, message }
             | Error::Memory { op, message } => write!(f, "{op}: {message}"),
+            Error::DataDependent { op, .. } => write!(
+                f,
+                "{op}: the tensor is batched by vmap and has no numbers of its own here; return it instead, or compute \
+                 with where() and masks"
+            ),
             Error::Foreign(_) => write!(f, "a callback raised an exception"),
         }
     }

@@ -3,6 +3,7 @@ pub use crate::ops::Prim;
 use crate::{
     array::{Array, Aval},
     error::Result,
+    shape::Axes,
     trace::{apply, Value},
 };
 use smallvec::SmallVec;
@@ -104,11 +105,40 @@ fn missing(what: &str) -> crate::error::Error {
     crate::error::Error::graph("vjp", format!("the rule reads an {what} that it did not save"))
 }
 
+/// Which elements of the inputs an element of the outputs can depend on, whatever the numbers are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Locality {
+    /// On those in its own place.
+    Elementwise,
+    /// On one: the op moves elements of these inputs, of any dtype, to other places, or leaves them out.
+    Moves(Which),
+    /// On those that differ from it by their place along these axes; the output has that shape, or size 1 or nothing there.
+    Along(Axes),
+    /// On a row of the first and a column of the second.
+    Product,
+    /// On those that are added up in its place: rows of the first input, at the positions in the second.
+    AddsRows,
+    /// On all of all inputs.
+    Everything,
+}
+
 /// An op in full. Every method is one rule; an op's file holds all of them.
 pub trait Op: Clone + Debug + PartialEq + Send + Sync + Into<Prim> {
     const NAME: &'static str;
     /// False for ops whose results carry no derivative at all (comparisons, indices): they are never recorded.
     const DIFFERENTIABLE: bool = true;
+    /// Linear in each of its two inputs.
+    const BILINEAR: bool = false;
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+    /// Whether the forward rule reads the outputs.
+    fn reads_outputs(&self) -> bool {
+        true
+    }
+    fn locality(&self) -> Locality {
+        Locality::Everything
+    }
     /// Shape rule and numbers in one: what does not fit is an error before anything is written.
     fn eval(&self, xs: &[&Array]) -> Result<Arrays>;
     /// Forward rule: tangents of the outputs from those of the inputs (at least one is there).
@@ -134,6 +164,9 @@ pub trait Op: Clone + Debug + PartialEq + Send + Sync + Into<Prim> {
 pub trait Rules: Send + Sync {
     fn name(&self) -> &'static str;
     fn differentiable(&self) -> bool;
+    fn bilinear(&self) -> bool;
+    fn reads_outputs(&self) -> bool;
+    fn locality(&self) -> Locality;
     fn eval(&self, xs: &[&Array]) -> Result<Arrays>;
     fn jvp(&self, xs: &[Value], ys: &[Value], ts: &[Option<Value>]) -> Result<Slopes>;
     fn saves(&self, needs: Which) -> Saves;
@@ -144,10 +177,19 @@ pub trait Rules: Send + Sync {
 }
 impl<O: Op> Rules for O {
     fn name(&self) -> &'static str {
-        O::NAME
+        Op::name(self)
     }
     fn differentiable(&self) -> bool {
         O::DIFFERENTIABLE
+    }
+    fn bilinear(&self) -> bool {
+        O::BILINEAR
+    }
+    fn reads_outputs(&self) -> bool {
+        Op::reads_outputs(self)
+    }
+    fn locality(&self) -> Locality {
+        Op::locality(self)
     }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         Op::eval(self, xs)

@@ -7,6 +7,7 @@ from . import autograd as autograd
 from . import func as func
 from . import linalg as linalg
 from . import nn as nn
+from . import utils as utils
 from ._sampling import logspace, multinomial, tril_indices, triu_indices
 from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
 
@@ -24,4 +25,5 @@ __all__ = [name for name in dir(_core) if not name.startswith("_")] + [
     "set_grad_enabled",
     "tril_indices",
     "triu_indices",
+    "utils",
 ]

@@ -5,7 +5,10 @@ use crate::error::{Error, Result};
 use std::{
     alloc::{alloc, dealloc, Layout},
     ptr::NonNull,
-    sync::{Mutex, PoisonError},
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        Mutex, PoisonError,
+    },
 };
 
 /// Cache line, and the widest vector register.
@@ -31,6 +34,23 @@ unsafe impl Sync for Block {}
 struct Pool {
     free: Vec<Vec<Block>>,
     bytes: usize,
+}
+/// Bytes in blocks that are in use, and the most there were since somebody asked.
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+fn count_up(bytes: usize) {
+    let live = LIVE.fetch_add(bytes, Ordering::Relaxed) + bytes;
+    if live > PEAK.load(Ordering::Relaxed) {
+        PEAK.fetch_max(live, Ordering::Relaxed);
+    }
+}
+/// Bytes in use now, and at most since the last `reset`.
+pub fn in_use(reset: bool) -> (usize, usize) {
+    let live = LIVE.load(Ordering::Relaxed);
+    if reset {
+        PEAK.store(live, Ordering::Relaxed);
+    }
+    (live, PEAK.load(Ordering::Relaxed))
 }
 static POOL: Mutex<Pool> = Mutex::new(Pool { free: Vec::new(), bytes: 0 });
 
@@ -84,6 +104,7 @@ impl Block {
             let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(block) = pool.free.get_mut(class).and_then(Vec::pop) {
                 pool.bytes -= class_bytes(class);
+                count_up(class_bytes(class));
                 return Ok((block, false));
             }
         }
@@ -98,6 +119,7 @@ impl Block {
         }
         // SAFETY: the allocation has this size. Zeroed after the advice: the first write decides what pages are made of.
         unsafe { pointer.as_ptr().write_bytes(0, size) };
+        count_up(size);
         Ok((Block { pointer, class }, true))
     }
     pub fn pointer(&self) -> *mut u8 {
@@ -115,6 +137,7 @@ impl Block {
 impl Drop for Block {
     fn drop(&mut self) {
         let size = class_bytes(self.class);
+        LIVE.fetch_sub(size, Ordering::Relaxed);
         if self.class < CLASSES {
             let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
             if pool.bytes + size <= POOL_LIMIT {

@@ -2,7 +2,10 @@
 mod arena;
 mod hooks;
 mod node;
+pub mod origin;
+pub mod packing;
 pub mod pullback;
+pub mod running;
 mod saved;
 pub mod sweep;
 #[cfg(test)]

@@ -2,7 +2,8 @@
 use super::{
     arena,
     hooks::{GradCell, Hook, When},
-    saved::{Kept, SavedValue, Store},
+    origin::Origin,
+    saved::{Kept, Outgoing, SavedValue, Store},
 };
 use crate::{
     array::{Array, Aval},
@@ -52,6 +53,8 @@ pub(super) struct Extra {
     parents: Option<Box<[Option<Edge>]>>,
     /// Shapes and dtypes of the inputs, for rules that ask for them.
     avals: Option<Box<[Aval]>>,
+    /// Where the op was recorded, when anomalies are looked for.
+    pub(super) origin: Origin,
     pub(super) hooks: Mutex<Vec<(u64, When, Arc<dyn Hook>)>>,
     /// The gradient cell of a leaf, or of a tensor that asked to retain its gradient.
     pub(super) cells: Mutex<SmallVec<[(u32, Arc<GradCell>); 1]>>,
@@ -160,6 +163,7 @@ impl NodeRef {
                 false => kept.copies(),
             }
         };
+        let owned = owned.into_iter().map(Outgoing::value).collect::<Result<SmallVec<[Value; 2]>>>()?;
         let mut owned = owned.into_iter();
         let saves = self.op.saves(needs);
         let (mut inputs, mut outputs) = (SmallVec::new(), SmallVec::new());
@@ -200,14 +204,15 @@ impl NodeRef {
     }
     #[cold]
     fn changed(&self, saved: &SavedValue, version: u32) -> Error {
-        let (shape, now) = (crate::shape::show(saved.get().shape()), saved.storage().version());
+        let Some(storage) = saved.storage() else { return self.gone() };
+        let (shape, now) = (crate::shape::show(storage.shape()), storage.version());
         Error::graph(
             "backward",
             format!(
                 "a value that `{}` saved for its derivative, of shape {shape}, was changed in place afterwards by {} \
                  (it is at version {now}, saved at {version}); use the out-of-place form there, or clone() before it",
                 self.op.name(),
-                saved.storage().last_writer()
+                storage.last_writer()
             ),
         )
     }

@@ -2,6 +2,7 @@
 use super::{
     hooks::{GradCell, When},
     node::{lock, Edge, NodeRef},
+    origin, running,
 };
 use crate::{
     array::{self, Array},
@@ -9,7 +10,7 @@ use crate::{
     op::{Share, Slopes},
     ops::{arith::Add, binary::Binary, leaf::Leaf},
     shape::show,
-    trace::{LevelRef, Value},
+    trace::{LevelRef, SilentTape, Value},
 };
 use smallvec::SmallVec;
 use std::{
@@ -165,6 +166,9 @@ fn sum_of(a: Value, b: Value) -> Result<Value> {
 
 /// Sweep from `roots`. The result holds the captured cotangents, in the order of `options.capture`.
 pub fn sweep(roots: Vec<(Edge, Value)>, options: &Options) -> Result<Vec<Option<Value>>> {
+    let _silent = options.level.is_none().then(|| SilentTape::during_sweep(options.create_graph));
+    let _running = running::Guard::enter(&roots, options.capture);
+    let watch_nan = origin::detecting() == Some(true);
     let mut captured: Vec<Option<Value>> = vec![None; options.capture.map_or(0, <[Edge]>::len)];
     let needed = options.capture.map(|edges| leading_to(roots.iter().map(|(e, _)| e.node.clone()), edges));
     let mut pending = Pending::default();
@@ -221,7 +225,7 @@ pub fn sweep(roots: Vec<(Edge, Value)>, options: &Options) -> Result<Vec<Option<
             continue;
         }
         let saved = node.saved(!options.retain_graph, rewrap)?;
-        if rewrap.is_none() && hooks.is_empty() {
+        if rewrap.is_none() && hooks.is_empty() && !watch_nan {
             if let Some(shares) = node.op.shares(&saved, &gs) {
                 // From here on the products alone hold the cotangent: the last may be computed in its place.
                 drop((saved, gs));
@@ -241,6 +245,9 @@ pub fn sweep(roots: Vec<(Edge, Value)>, options: &Options) -> Result<Vec<Option<
         }
         let mut outputs = node.op.vjp(&saved, &gs)?;
         drop(saved);
+        if watch_nan {
+            origin::check(&node, &outputs)?;
+        }
         for (when, hook) in &hooks {
             if *when == When::After {
                 if let Some(new) = hook.call(&outputs, &gs)? {

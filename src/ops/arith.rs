@@ -67,6 +67,7 @@ impl Binary for Sub {
 pub struct Mul;
 impl Binary for Mul {
     const NAME: &'static str = "mul";
+    const BILINEAR: bool = true;
     fn alike(x: &Value) -> Option<Result<Value>> {
         x.dtype().is_float().then(|| Square.of(x))
     }

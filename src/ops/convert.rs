@@ -4,7 +4,7 @@ use crate::{
     dtype::DType,
     error::Result,
     kernels::cast::cast,
-    op::{batch_all, linear, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
+    op::{batch_all, linear, one, Arrays, Call, Locality, Op, Saved, Saves, Slopes, Values, Which},
     trace::Value,
 };
 
@@ -15,6 +15,9 @@ pub struct Convert {
 }
 impl Op for Convert {
     const NAME: &'static str = "to";
+    fn locality(&self) -> Locality {
+        Locality::Elementwise
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         Ok(one(cast("to", xs[0], self.dtype)?))
     }
@@ -44,6 +47,9 @@ pub fn to(x: &Value, dtype: DType) -> Result<Value> {
 pub struct Copy;
 impl Op for Copy {
     const NAME: &'static str = "clone";
+    fn locality(&self) -> Locality {
+        Locality::Elementwise
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         Ok(one(xs[0].copied("clone")?))
     }

@@ -10,7 +10,7 @@ use crate::{
     array::Array,
     dtype::{DType, Scalar},
     error::{Error, Result},
-    op::{linear, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
+    op::{linear, one, Arrays, Call, Locality, Op, Saved, Saves, Slopes, Values, Which},
     shape::{axis, show, Dims},
     trace::{apply, Value},
 };
@@ -59,6 +59,9 @@ impl Window for Diagonal {
 }
 impl Op for Diagonal {
     const NAME: &'static str = "diagonal";
+    fn locality(&self) -> Locality {
+        Locality::Moves(Which::FIRST)
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         Ok(one(self.of(xs[0])?))
     }

@@ -3,7 +3,7 @@ use super::{reshape, sum::Sum};
 use crate::{
     array::Array,
     error::{Error, Result},
-    op::{linear, one, Arrays, Call, Op, Prim, Saved, Saves, Slopes, Values, Which},
+    op::{linear, one, Arrays, Call, Locality, Op, Prim, Saved, Saves, Slopes, Values, Which},
     shape::{broadcast, show, Axes, Dims, Strides},
     trace::{apply, Value},
 };
@@ -25,6 +25,9 @@ impl Expand {
 }
 impl Op for Expand {
     const NAME: &'static str = "expand";
+    fn locality(&self) -> Locality {
+        Locality::Moves(Which::FIRST)
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let Target { shape, new, stretched } = &*self.0;
         let strides: Strides =

@@ -8,7 +8,7 @@ use crate::{
     dtype::{DType, Scalar},
     error::{Error, Result},
     kernels::gather::{check_indices, put_axis, take_axis},
-    op::{one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
+    op::{one, Arrays, Call, Locality, Op, Saved, Saves, Slopes, Values, Which},
     shape::{contiguous_strides, show, Dims},
     trace::Value,
     with_element,
@@ -66,6 +66,9 @@ fn shifted(positions: &Value, n: usize, rows: usize) -> Result<Value> {
 }
 impl Op for Take {
     const NAME: &'static str = "take";
+    fn locality(&self) -> Locality {
+        Locality::Moves(Which::FIRST)
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let x = xs[0];
         let length = row_length("take", x, xs[1])?;
@@ -99,6 +102,9 @@ impl Op for Take {
 }
 impl Op for PutAdd {
     const NAME: &'static str = "put_add";
+    fn locality(&self) -> Locality {
+        Locality::AddsRows
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let positions = xs[1].contiguous("put_add")?;
         let length = xs[0].shape().last().copied().unwrap_or(1);
@@ -136,6 +142,9 @@ impl Op for PutAdd {
 }
 impl Op for Put {
     const NAME: &'static str = "put";
+    fn locality(&self) -> Locality {
+        Locality::Moves(Which(0b101))
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let (x, length) = (xs[0], row_length("put", xs[0], xs[1])?);
         let (positions, source) = (xs[1].contiguous("put")?, xs[2]);

@@ -4,7 +4,7 @@ use crate::{
     array::{assign, Array},
     dtype::Promotion,
     error::{Error, Result},
-    op::{batch_all, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
+    op::{batch_all, one, Arrays, Call, Locality, Op, Saved, Saves, Slopes, Values, Which},
     ops::slice::Span,
     shape::{show, Dims},
     trace::{apply, default_dtype, Value},
@@ -20,6 +20,9 @@ fn part(x: &Value, axis: usize, start: usize, size: usize) -> Result<Value> {
 }
 impl Op for Cat {
     const NAME: &'static str = "cat";
+    fn locality(&self) -> Locality {
+        Locality::Moves(Which::ALL)
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let mut shape = Dims::from_slice(xs[0].shape());
         shape[self.axis] = xs.iter().map(|x| x.shape()[self.axis]).sum();

@@ -5,7 +5,7 @@ use crate::{
     dtype::DType,
     error::{Error, Result},
     kernels::matmul::{self as kernel, MatRef},
-    op::{all_batched, bilinear, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
+    op::{all_batched, bilinear, one, Arrays, Call, Locality, Op, Saved, Saves, Slopes, Values, Which},
     shape::{broadcast, show, Dims},
     trace::{apply, Value},
     with_element,
@@ -38,6 +38,10 @@ fn matrix<'a, T: Copy>(x: &Strided<'a, T>, offset: usize) -> MatRef<'a, T> {
 }
 impl Op for MatMul {
     const NAME: &'static str = "matmul";
+    const BILINEAR: bool = true;
+    fn locality(&self) -> Locality {
+        Locality::Product
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let (a, b) = (xs[0], xs[1]);
         let r = a.rank();
@@ -88,6 +92,13 @@ impl Op for MatMul {
             let rows = reshape::reshape(&xs[0], &[n * m, k])?;
             let y = self.call(&[&rows, &xs[1]])?;
             return Ok(one(reshape::reshape(&y, &[n, m, xs[1].shape()[1]])?));
+        }
+        // A shared left-hand matrix and a vector in each lane: the vectors are the rows of one matrix.
+        if batched.has(1) && !batched.has(0) && xs[0].rank() == 2 && xs[1].shape()[2] == 1 {
+            let (m, k) = (xs[0].shape()[0], xs[0].shape()[1]);
+            let rows = reshape::reshape(&xs[1], &[n, k])?;
+            let y = self.call(&[&rows, &reshape::swap(&xs[0], 0, 1)?])?;
+            return Ok(one(reshape::reshape(&y, &[n, m, 1])?));
         }
         let xs = all_batched(xs, batched, n)?;
         apply(*self, &[&xs[0], &xs[1]])

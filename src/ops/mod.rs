@@ -5,6 +5,7 @@ pub mod binary;
 pub mod compare;
 pub mod convert;
 pub mod create;
+pub mod custom;
 pub mod diagonal;
 pub mod expand;
 pub mod exponential;
@@ -47,6 +48,7 @@ use arith::*;
 use binary::Scale;
 use compare::Compare;
 use convert::{Convert, Copy};
+use custom::Custom;
 use diagonal::{Diagonal, DiagonalInto, DiagonalScatter};
 use expand::Expand;
 use exponential::*;
@@ -171,5 +173,5 @@ ops! {
     binary: Add Atan2 BitAnd BitOr BitXor Div Fmod FloorDivide Hypot LeftShift LogAddExp Maximum Minimum Mul Pow Remainder RightShift Scale Sub XLogY;
     full: ArgExtreme ArgSort Cat Compare Convert Copy CumSum Diagonal DiagonalScatter Expand Extreme Leaf LogSumExp MatMul Norm Permute Prod Put PutAdd
         Reshape Slice SliceScatter SlopeOf Softmax Sum Take Truth Var Where;
-    boxed: CheckIndex DiagonalInto SliceInto
+    boxed: CheckIndex Custom DiagonalInto SliceInto
 }

@@ -18,7 +18,7 @@ use crate::{
     error::{Error, Result},
     kernels::reduce as kernel,
     math::Real,
-    op::{batch_all, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
+    op::{batch_all, one, Arrays, Call, Locality, Op, Saved, Saves, Slopes, Values, Which},
     shape::Axes,
     trace::Value,
 };
@@ -57,6 +57,9 @@ impl Norm {
 }
 impl Op for Norm {
     const NAME: &'static str = "norm";
+    fn locality(&self) -> Locality {
+        Locality::Along(self.axes)
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let x = xs[0];
         let mut y = Array::new("norm", self.axes.kept_in(x.shape()), x.dtype())?;

@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result},
     kernels::reduce as kernel,
     math::Real,
-    op::{batch_all, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
+    op::{batch_all, one, Arrays, Call, Locality, Op, Saved, Saves, Slopes, Values, Which},
     shape::{show, Axes},
     trace::Value,
 };
@@ -71,6 +71,9 @@ impl Prod {
 }
 impl Op for Prod {
     const NAME: &'static str = "prod";
+    fn locality(&self) -> Locality {
+        Locality::Along(self.axes)
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let x = xs[0];
         let mut y = Array::new("prod", self.axes.kept_in(x.shape()), x.dtype())?;

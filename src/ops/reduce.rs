@@ -17,7 +17,7 @@ use crate::{
     error::{Error, Result},
     kernels::reduce as kernel,
     math::Real,
-    op::{batch_all, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
+    op::{batch_all, one, Arrays, Call, Locality, Op, Saved, Saves, Slopes, Values, Which},
     shape::{show, Axes, Dims},
     trace::Value,
     with_element,
@@ -113,6 +113,9 @@ impl Extreme {
 }
 impl Op for Extreme {
     const NAME: &'static str = "amax";
+    fn locality(&self) -> Locality {
+        Locality::Along(self.axes)
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let x = xs[0];
         let mut y = Array::new("amax", self.axes.kept_in(x.shape()), x.dtype())?;

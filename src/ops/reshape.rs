@@ -2,7 +2,7 @@
 use crate::{
     array::Array,
     error::{Error, Result},
-    op::{linear, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
+    op::{linear, one, Arrays, Call, Locality, Op, Saved, Saves, Slopes, Values, Which},
     shape::{count, show, Dims, Strides},
     trace::{apply, Value},
 };
@@ -47,6 +47,9 @@ pub fn view_strides(from: &[usize], strides: &[isize], shape: &[usize]) -> Optio
 }
 impl Op for Reshape {
     const NAME: &'static str = "reshape";
+    fn locality(&self) -> Locality {
+        Locality::Moves(Which::FIRST)
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let x = xs[0];
         if count("reshape", &self.shape)? != x.len() {
@@ -138,6 +141,9 @@ impl Permute {
 }
 impl Op for Permute {
     const NAME: &'static str = "permute";
+    fn locality(&self) -> Locality {
+        Locality::Moves(Which::FIRST)
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let shape = self.order.iter().map(|&a| xs[0].shape()[a as usize]).collect();
         let strides = self.order.iter().map(|&a| xs[0].strides()[a as usize]).collect();

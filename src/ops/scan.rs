@@ -5,7 +5,7 @@ use crate::{
     dtype::DType,
     error::{Error, Result},
     kernels::scan,
-    op::{batch_all, linear, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
+    op::{batch_all, linear, one, Arrays, Call, Locality, Op, Saved, Saves, Slopes, Values, Which},
     shape::Dims,
     trace::Value,
 };
@@ -18,6 +18,9 @@ pub struct CumSum {
 }
 impl Op for CumSum {
     const NAME: &'static str = "cumsum";
+    fn locality(&self) -> Locality {
+        Locality::Along(crate::shape::Axes::one(self.axis))
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let x = xs[0];
         let mut y = Array::new("cumsum", Dims::from_slice(x.shape()), x.dtype())?;

@@ -19,7 +19,7 @@ use crate::{
     array::Array,
     dtype::{DType, Scalar},
     error::{Error, Result},
-    op::{batch_all, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
+    op::{batch_all, one, Arrays, Call, Locality, Op, Saved, Saves, Slopes, Values, Which},
     shape::{show, Dims},
     trace::Value,
 };
@@ -30,6 +30,9 @@ use crate::{
 pub struct SlopeOf;
 impl Op for SlopeOf {
     const NAME: &'static str = "slope_of";
+    fn locality(&self) -> Locality {
+        Locality::Elementwise
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let (x, like) = (xs[0], xs[1]);
         if x.shape() != like.shape() || x.dtype() != like.dtype() {

@@ -8,7 +8,7 @@ use crate::{
         isa::{dispatch, Kernel},
         pool,
     },
-    op::{batch_all, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
+    op::{batch_all, one, Arrays, Call, Locality, Op, Saved, Saves, Slopes, Values, Which},
     shape::{broadcast, show, Dims},
     trace::{default_dtype, Value},
     with_element,
@@ -53,6 +53,9 @@ fn choose<T: Element>(xs: &[&Array], y: &mut Array) -> Result<()> {
 }
 impl Op for Where {
     const NAME: &'static str = "where";
+    fn locality(&self) -> Locality {
+        Locality::Elementwise
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let (c, a, b) = (xs[0], xs[1], xs[2]);
         if !u8::accepts(c.dtype()) || a.dtype() != b.dtype() || c.shape() != a.shape() || a.shape() != b.shape() {

@@ -3,7 +3,7 @@ use super::window::{PutInto, Scatter, Window};
 use crate::{
     array::Array,
     error::Result,
-    op::{linear, one, Arrays, Op, Saved, Saves, Slopes, Values, Which},
+    op::{linear, one, Arrays, Locality, Op, Saved, Saves, Slopes, Values, Which},
     shape::{Dims, Strides},
     trace::{apply, Value},
 };
@@ -51,6 +51,9 @@ impl Window for Slice {
 }
 impl Op for Slice {
     const NAME: &'static str = "slice";
+    fn locality(&self) -> Locality {
+        Locality::Moves(Which::FIRST)
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         Ok(one(self.of(xs[0])?))
     }

@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Result},
     kernels::reduce as kernel,
     math::Real,
-    op::{batch_all, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
+    op::{batch_all, one, Arrays, Call, Locality, Op, Saved, Saves, Slopes, Values, Which},
     shape::{Axes, Dims},
     trace::Value,
 };
@@ -59,6 +59,9 @@ impl Softmax {
 }
 impl Op for Softmax {
     const NAME: &'static str = "softmax";
+    fn locality(&self) -> Locality {
+        Locality::Along(Axes::one(self.axis))
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let x = xs[0];
         let mut y = Array::new("softmax", Dims::from_slice(x.shape()), x.dtype())?;
@@ -135,6 +138,9 @@ fn parts(t: &Value, x: &Value, y: &Value) -> Result<Value> {
 }
 impl Op for LogSumExp {
     const NAME: &'static str = "logsumexp";
+    fn locality(&self) -> Locality {
+        Locality::Along(self.axes)
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let x = xs[0];
         let mut y = Array::new("logsumexp", self.axes.kept_in(x.shape()), x.dtype())?;

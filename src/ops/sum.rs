@@ -5,7 +5,7 @@ use crate::{
     dtype::DType,
     error::{Error, Result},
     kernels::reduce,
-    op::{batch_all, linear, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
+    op::{batch_all, linear, one, Arrays, Call, Locality, Op, Saved, Saves, Slopes, Values, Which},
     shape::{Axes, Dims},
     trace::Value,
 };
@@ -24,6 +24,9 @@ impl Sum {
 }
 impl Op for Sum {
     const NAME: &'static str = "sum";
+    fn locality(&self) -> Locality {
+        Locality::Along(self.axes)
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let x = xs[0];
         let mut y = Array::new("sum", self.shape(x.shape()), x.dtype())?;

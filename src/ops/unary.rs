@@ -1,5 +1,6 @@
 //! The family of elementwise ops with one input: say the function and its slope, and every rule follows.
 use super::{
+    arith::Mul,
     binary::{Binary, Scale},
     product::{OfUnary, Product, WORTHWHILE},
     Map1, Prim,
@@ -15,9 +16,9 @@ use crate::{
     },
     math::Real,
     num::{Expr, FullRange, Num},
-    op::{one, Arrays, Call, Op, Saved, Saves, Share, Shares, Slopes, Values, Which},
+    op::{one, Arrays, Call, Locality, Op, Saved, Saves, Share, Shares, Slopes, Values, Which},
     shape::{show, Dims},
-    trace::{apply, recorded, Value},
+    trace::{apply, recorded, weak_zeros, Value},
 };
 use num_complex::Complex;
 use std::fmt::Debug;
@@ -230,6 +231,9 @@ where
     if let Of::Constant(c) = E::SLOPE {
         return times(t, c);
     }
+    if weak_zeros() {
+        return Mul::of(t, &e.slope(Expr::new(v)).finish(v)?);
+    }
     let (Value::Array(t), Value::Array(v)) = (t, v) else {
         let slope = e.slope(Expr::new(v)).finish(v)?;
         return Scale::of(t, &slope);
@@ -253,6 +257,12 @@ where
     Map1<E>: Into<Prim>,
 {
     const NAME: &'static str = E::NAME;
+    fn reads_outputs(&self) -> bool {
+        E::SLOPE == Of::Output
+    }
+    fn locality(&self) -> Locality {
+        Locality::Elementwise
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let (e, x) = (&self.0, xs[0]);
         match x.dtype() {
@@ -294,7 +304,7 @@ where
     }
     fn shares(&self, at: &Saved, gs: &[Option<Value>]) -> Option<Result<Shares>> {
         let Some(Value::Array(g)) = &gs[0] else { return None };
-        if g.len() < WORTHWHILE || E::SLOPE == Of::Constant(1.0) {
+        if g.len() < WORTHWHILE || E::SLOPE == Of::Constant(1.0) || weak_zeros() {
             return None;
         }
         let v = at.kept(0).or(at.made(0));
@@ -322,7 +332,7 @@ where
             });
             Ok((y, dy))
         }
-        match (ts[0]?, xs[0].dtype()) {
+        match (ts[0].filter(|_| !weak_zeros())?, xs[0].dtype()) {
             (t, DType::F32) => Some(run::<E, f32>(&self.0, xs[0], t)),
             (t, DType::F64) => Some(run::<E, f64>(&self.0, xs[0], t)),
             _ => None,

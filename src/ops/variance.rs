@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result},
     kernels::reduce as kernel,
     math::Real,
-    op::{batch_all, one, Arrays, Call, Op, Saved, Saves, Slopes, Values, Which},
+    op::{batch_all, one, Arrays, Call, Locality, Op, Saved, Saves, Slopes, Values, Which},
     shape::Axes,
     trace::Value,
 };
@@ -52,6 +52,9 @@ impl Var {
 }
 impl Op for Var {
     const NAME: &'static str = "var";
+    fn locality(&self) -> Locality {
+        Locality::Along(self.axes)
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let x = xs[0];
         let mut y = Array::new("var", self.axes.kept_in(x.shape()), x.dtype())?;

@@ -3,7 +3,7 @@ use super::expand;
 use crate::{
     array::{assign, Array},
     error::Result,
-    op::{batch_all, linear, one, Arrays, Call, Op, Prim, Saved, Saves, Slopes, Values, Which},
+    op::{batch_all, linear, one, Arrays, Call, Locality, Op, Prim, Saved, Saves, Slopes, Values, Which},
     shape::Dims,
     trace::{apply, Value},
 };
@@ -30,6 +30,9 @@ where
     PutInto<W>: Into<Prim>,
 {
     const NAME: &'static str = W::INTO;
+    fn locality(&self) -> Locality {
+        Locality::Moves(Which::FIRST)
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let out = Array::zeros(W::INTO, Dims::from_slice(&self.shape), xs[0].dtype())?;
         assign(W::INTO, &self.window.of(&out)?, xs[0])?;
@@ -60,6 +63,9 @@ where
     Scatter<W>: Into<Prim>,
 {
     const NAME: &'static str = W::SCATTER;
+    fn locality(&self) -> Locality {
+        Locality::Moves(Which(0b11))
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let out = xs[0].copied(W::SCATTER)?;
         assign(W::SCATTER, &self.window.of(&out)?, xs[1])?;

@@ -6,7 +6,7 @@ use super::{
     tensor::{scalar, Operand, Tensor},
 };
 use crate::{
-    array::{empty_cache, Array},
+    array::{empty_cache, in_use, Array},
     dtype::{Category, DType, Promotion, Scalar},
     error::Error,
     kernels::pool,
@@ -115,7 +115,7 @@ fn number(op: &'static str, obj: &Bound<'_, PyAny>) -> PyResult<Scalar> {
         return Ok(s);
     }
     let value = obj.extract::<Operand>()?.value()?;
-    let array = value.numbers().ok_or_else(|| Error::graph(op, "needs a number, not a batched tensor"))?;
+    let array = value.numbers().ok_or_else(|| value.without_numbers(op))?;
     Ok(array.item()?)
 }
 /// A tensor with the same number everywhere.
@@ -375,6 +375,11 @@ fn is_tensor(obj: &Bound<'_, PyAny>) -> bool {
 fn empty_cache_() -> usize {
     empty_cache()
 }
+/// Bytes that tensors hold now, and at most since the last `reset`; those of a few elements are not counted.
+#[pyfunction]
+fn _memory(reset: bool) -> (usize, usize) {
+    in_use(reset)
+}
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     register_filled(m)?;
     m.add_function(wrap_pyfunction!(full, m)?)?;
@@ -389,5 +394,6 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(promote_types, m)?)?;
     m.add_function(wrap_pyfunction!(scalar_tensor, m)?)?;
     m.add_function(wrap_pyfunction!(broadcast_shapes, m)?)?;
-    m.add_function(wrap_pyfunction!(empty_cache_, m)?)
+    m.add_function(wrap_pyfunction!(empty_cache_, m)?)?;
+    m.add_function(wrap_pyfunction!(_memory, m)?)
 }

@@ -1,7 +1,7 @@
 //! Errors become Python exceptions; exceptions from callbacks travel through the core unchanged.
 use crate::{
     error::{Error, Result},
-    graph::sweep,
+    graph::{origin, sweep},
 };
 use pyo3::{create_exception, exceptions::*, prelude::*};
 use std::sync::Arc;
@@ -12,6 +12,12 @@ create_exception!(
     PyRuntimeError,
     "Raised where an operator has no derivative in the mode that was asked for."
 );
+create_exception!(
+    rustgrad,
+    DataDependentError,
+    PyRuntimeError,
+    "Raised where a program asks a tensor for plain numbers while it stands for many; `vmap` then runs lane by lane."
+);
 
 impl From<Error> for PyErr {
     fn from(e: Error) -> PyErr {
@@ -21,7 +27,16 @@ impl From<Error> for PyErr {
             Error::DType { .. } => PyTypeError::new_err(text),
             Error::Index { .. } => PyIndexError::new_err(text),
             Error::Graph { .. } => PyRuntimeError::new_err(text),
-            Error::NotDifferentiable { .. } => NotDifferentiableError::new_err(text),
+            Error::NotDifferentiable { .. } => {
+                let place = frames(1).map(|place| format!(" ({place})")).unwrap_or_default();
+                NotDifferentiableError::new_err(text + &place)
+            }
+            Error::DataDependent { level, .. } => {
+                let error = DataDependentError::new_err(text);
+                // Without the level, vmap passes the error on, which is right if not helpful.
+                let _ = Python::attach(|py| error.value(py).setattr("level", level));
+                error
+            }
             Error::Memory { .. } => PyMemoryError::new_err(text),
             Error::Foreign(any) => match any.downcast_ref::<PyErr>() {
                 Some(e) => Python::attach(|py| e.clone_ref(py)),
@@ -37,7 +52,38 @@ pub fn foreign(e: PyErr) -> Error {
 fn interrupted() -> Result<()> {
     Python::attach(|py| py.check_signals()).map_err(foreign)
 }
+/// The user's innermost `depth` calls, outermost first, without those of this package.
+fn frames(depth: usize) -> Option<String> {
+    Python::attach(|py| -> PyResult<Option<String>> {
+        let home: String = py.import("rustgrad")?.getattr("__path__")?.get_item(0)?.extract()?;
+        let mut frame = py.import("sys")?.call_method0("_getframe")?;
+        let mut found = Vec::new();
+        while !frame.is_none() && found.len() < depth {
+            let code = frame.getattr("f_code")?;
+            let file: String = code.getattr("co_filename")?.extract()?;
+            if !file.starts_with(&home) {
+                let (line, name) = (frame.getattr("f_lineno")?, code.getattr("co_name")?);
+                let text = py.import("linecache")?.call_method1("getline", (&file, &line))?.extract::<String>()?;
+                let text = text.trim();
+                let shown = if text.is_empty() { String::new() } else { format!(": {text}") };
+                found.push(format!("{file}:{line}, in {name}{shown}"));
+            }
+            frame = frame.getattr("f_back")?;
+        }
+        found.reverse();
+        Ok((!found.is_empty()).then(|| found.join("\n")))
+    })
+    .ok()
+    .flatten()
+}
+/// How many of the user's calls an anomaly shows.
+const CALLS_SHOWN: usize = 5;
+fn place() -> Option<String> {
+    frames(CALLS_SHOWN)
+}
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     sweep::set_interrupt(interrupted);
+    origin::set_where(place);
+    m.add("DataDependentError", m.py().get_type::<DataDependentError>())?;
     m.add("NotDifferentiableError", m.py().get_type::<NotDifferentiableError>())
 }

@@ -1,22 +1,28 @@
 //! Levels for the transforms in `rustgrad.func` and `rustgrad.autograd.forward_ad`.
 use super::tensor::Tensor;
 use crate::{
+    array::Array,
+    dtype::DType,
     error::Error,
     graph::{
         sweep::{seed, sweep, Options},
         Edge, GradCell, NodeRef,
     },
     ops::expand,
-    trace::{Kind, Level as CoreLevel, LevelRef, Value},
+    trace::{
+        series,
+        sets::{depending, everything, Sets},
+        Kind, Lanes, Level as CoreLevel, LevelRef, Randomness, Value,
+    },
 };
 use pyo3::prelude::*;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An active transformation. `exit` ends it; tensors that stay behind raise when used.
 #[pyclass(frozen, module = "rustgrad._core")]
-struct Level {
+pub struct Level {
     active: Mutex<Option<CoreLevel>>,
-    info: LevelRef,
+    pub info: LevelRef,
 }
 impl Level {
     fn active(&self) -> MutexGuard<'_, Option<CoreLevel>> {
@@ -47,15 +53,41 @@ fn check_tangent(op: &'static str, primal: &Value, tangent: &Value) -> Result<()
 #[pymethods]
 impl Level {
     #[new]
-    fn enter(name: &str) -> Level {
+    #[pyo3(signature = (name, lanes=None, randomness="error"))]
+    fn enter(name: &str, lanes: Option<usize>, randomness: &str) -> PyResult<Level> {
         let name = match name {
             "jvp" => "func.jvp",
             "vmap" => "func.vmap",
             "vjp" => "func.vjp",
+            "taylor" => "func.taylor",
+            "sparsity" => "func.sparsity",
             _ => "dual_level",
         };
-        let level = CoreLevel::enter(name);
-        Level { info: level.info().clone(), active: Mutex::new(Some(level)) }
+        let randomness = match randomness {
+            "error" => Randomness::Error,
+            "different" => Randomness::Different,
+            "same" => Randomness::Same,
+            other => {
+                return Err(Error::value(
+                    "vmap",
+                    format!("randomness={other:?} is not one of \"error\", \"different\", \"same\""),
+                )
+                .into())
+            }
+        };
+        let level = CoreLevel::with_lanes(name, lanes.map(|count| Lanes { count, randomness }));
+        Ok(Level { info: level.info().clone(), active: Mutex::new(Some(level)) })
+    }
+    /// The number by which exceptions name this level.
+    #[getter]
+    fn id(&self) -> u64 {
+        self.info.id()
+    }
+    fn __eq__(&self, other: &Level) -> bool {
+        self.info.id() == other.info.id()
+    }
+    fn __hash__(&self) -> u64 {
+        self.info.id()
     }
     /// End the transformation; tensors that stay behind raise when used.
     fn exit(&self) {
@@ -79,6 +111,83 @@ impl Level {
             Some(Kind::Dual { primal, tangent }) => (primal.clone().into(), Some(tangent.clone().into())),
             _ => (value.into(), None),
         })
+    }
+    /// `primal` travelling with the higher coefficients of a Taylor series, None for zeros.
+    fn make_series(&self, primal: &Tensor, terms: Vec<Option<Py<Tensor>>>) -> PyResult<Tensor> {
+        let primal = primal.value()?;
+        let terms =
+            terms.iter().map(|t| t.as_ref().map(|t| t.get().value()).transpose()).collect::<Result<Vec<_>, _>>()?;
+        for term in terms.iter().flatten() {
+            check_tangent("taylor", &primal, term)?;
+        }
+        Ok(series(&self.info, primal, terms).into())
+    }
+    /// (primal, [coefficient or None, …]) at this level.
+    fn unpack_series(&self, tensor: &Tensor) -> PyResult<(Tensor, Vec<Option<Tensor>>)> {
+        let value = tensor.value()?;
+        Ok(match value.at(&self.info) {
+            Some(Kind::Series { primal, terms }) => {
+                (primal.clone().into(), terms.iter().map(|t| t.clone().map(Tensor::new)).collect())
+            }
+            _ => (value.into(), Vec::new()),
+        })
+    }
+    /// `tensor` with every element followed to the results that depend on it.
+    fn follow(&self, tensor: &Tensor) -> PyResult<Tensor> {
+        let value = tensor.value()?;
+        if value.len() >= u32::MAX as usize {
+            return Err(Error::memory("sparsity", format!("cannot follow {} elements", value.len())).into());
+        }
+        let sets = Arc::new(Sets::of_inputs(value.len()));
+        Ok(depending(&self.info, value, sets).into())
+    }
+    /// (value, row offsets, columns): which followed elements each element of the tensor depends on.
+    fn unfollow(&self, tensor: &Tensor) -> PyResult<(Tensor, Tensor, Tensor)> {
+        let value = tensor.value()?;
+        let array = |numbers: Vec<i64>| Array::from_slice(DType::I64, &numbers).map(|a| Tensor::new(Value::Array(a)));
+        Ok(match value.at(&self.info) {
+            Some(Kind::Sets { value, sets }) => (
+                value.clone().into(),
+                array(sets.offsets.iter().map(|&o| o as i64).collect())?,
+                array(sets.members.iter().map(|&m| m.into()).collect())?,
+            ),
+            _ => {
+                let n = value.len() + 1;
+                (value.into(), array(vec![0; n])?, array(Vec::new())?)
+            }
+        })
+    }
+    /// Whether the tensor is followed by this level's tape.
+    fn is_taped(&self, tensor: &Tensor) -> PyResult<bool> {
+        Ok(matches!(tensor.value()?.at(&self.info), Some(Kind::Taped { .. })))
+    }
+    /// What random operators do inside of this level: "error", "different" or "same".
+    #[getter]
+    fn randomness(&self) -> &'static str {
+        match self.info.lanes().map(|lanes| lanes.randomness) {
+            Some(Randomness::Different) => "different",
+            Some(Randomness::Same) => "same",
+            _ => "error",
+        }
+    }
+    /// `tensor` as depending on all followed elements that any of `inputs` depends on.
+    fn depend_on_all(&self, tensor: &Tensor, inputs: Vec<Py<Tensor>>) -> PyResult<Tensor> {
+        let values = inputs.iter().map(|t| t.get().value()).collect::<Result<Vec<_>, _>>()?;
+        let known: Vec<_> = values
+            .iter()
+            .map(|v| match v.at(&self.info) {
+                Some(Kind::Sets { sets, .. }) => Some(sets),
+                _ => None,
+            })
+            .collect();
+        let value = tensor.value()?;
+        let sets = everything(&known, value.len())?;
+        Ok(depending(&self.info, value, sets).into())
+    }
+    /// What is underneath the tensor at this level: its primal, its value, or the stack of all lanes.
+    fn strip(&self, tensor: &Tensor) -> PyResult<Tensor> {
+        let value = tensor.value()?;
+        Ok(value.at(&self.info).map_or_else(|| value.clone(), |kind| kind.inner().clone()).into())
     }
     /// The slices of `stack` along its first axis, as one tensor that stands for all of them.
     fn batch(&self, stack: &Tensor) -> PyResult<Tensor> {
@@ -155,6 +264,34 @@ impl Level {
         Ok(found.into_iter().map(|g| g.map(Tensor::new)).collect())
     }
 }
+/// How the innermost transformation that watches any of the tensors does so: (level or None, kind).
+///
+/// The kind is "plain" (nobody watches), "tape", "dual", "batch", "series" or "sets"; the bottom tape has no level.
+#[pyfunction]
+fn _innermost(tensors: Vec<Py<Tensor>>) -> PyResult<(Option<Level>, &'static str)> {
+    let mut found: (Option<LevelRef>, &'static str) = (None, "plain");
+    for tensor in &tensors {
+        match &tensor.get().value()? {
+            Value::Array(_) => {}
+            Value::Taped(_) if found.0.is_none() => found.1 = "tape",
+            Value::Taped(_) => {}
+            Value::Traced(t) => {
+                if found.0.as_ref().is_none_or(|level| t.level.id() > level.id()) {
+                    let kind = match &t.kind {
+                        Kind::Dual { .. } => "dual",
+                        Kind::Batch(_) => "batch",
+                        Kind::Taped { .. } => "tape",
+                        Kind::Series { .. } => "series",
+                        Kind::Sets { .. } => "sets",
+                    };
+                    found = (Some(t.level.clone()), kind);
+                }
+            }
+        }
+    }
+    Ok((found.0.map(|info| Level { info, active: Mutex::new(None) }), found.1))
+}
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_function(wrap_pyfunction!(_innermost, m)?)?;
     m.add_class::<Level>()
 }

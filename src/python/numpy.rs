@@ -153,12 +153,8 @@ impl Tensor {
         let value = self.value()?;
         match &value {
             Value::Array(a) => to_numpy(py, a.clone()),
-            v if force => to_numpy(
-                py,
-                v.numbers()
-                    .cloned()
-                    .ok_or_else(|| Error::graph("numpy", "a tensor batched by vmap has no numbers of its own"))?,
-            ),
+            v if force => to_numpy(py, v.numbers().cloned().ok_or_else(|| v.without_numbers("numpy"))?),
+            v if v.batch_level().is_some() => Err(v.without_numbers("numpy").into()),
             _ => Err(Error::graph(
                 "numpy",
                 "the tensor is part of a computation that is being differentiated; call detach() first",

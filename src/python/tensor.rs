@@ -64,9 +64,7 @@ impl Tensor {
     /// The plain numbers, for what needs them (printing, NumPy): an error inside transformations that hide them.
     pub fn numbers(&self, op: &'static str) -> Result<Array, Error> {
         let value = self.value()?;
-        value.numbers().cloned().ok_or_else(|| {
-            Error::graph(op, "the tensor is batched by vmap and has no numbers of its own here; return it instead")
-        })
+        value.numbers().cloned().ok_or_else(|| value.without_numbers(op))
     }
 }
 impl From<Value> for Tensor {
@@ -382,6 +380,14 @@ impl Tensor {
                     }
                     Kind::Taped { value, .. } => {
                         names.push(format!("tape@{}", t.level.id()));
+                        value.clone()
+                    }
+                    Kind::Series { primal, .. } => {
+                        names.push(format!("series@{}", t.level.id()));
+                        primal.clone()
+                    }
+                    Kind::Sets { value, .. } => {
+                        names.push(format!("sets@{}", t.level.id()));
                         value.clone()
                     }
                 },

@@ -9,17 +9,37 @@ use std::{
     },
 };
 
+/// What random operators do while one program runs for many lanes at once.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Randomness {
+    /// Refuse, so that nobody gets one of the others by accident.
+    Error,
+    /// Every lane draws numbers of its own.
+    Different,
+    /// All lanes see the same numbers.
+    Same,
+}
+/// The lanes of a batching level.
+#[derive(Clone, Copy, Debug)]
+pub struct Lanes {
+    pub count: usize,
+    pub randomness: Randomness,
+}
 /// What values know of the level they belong to.
 #[derive(Debug)]
 pub struct Info {
     id: u64,
     name: &'static str,
+    lanes: Option<Lanes>,
     ended: AtomicBool,
 }
 pub type LevelRef = Arc<Info>;
 impl Info {
     pub fn id(&self) -> u64 {
         self.id
+    }
+    pub fn lanes(&self) -> Option<Lanes> {
+        self.lanes
     }
     /// An error if the transformation is over: a value that escaped it means nothing any more.
     #[inline]
@@ -43,7 +63,7 @@ impl Info {
 
 thread_local! {
     /// Active levels of this thread, with the grad mode that was set outside each.
-    static ACTIVE: RefCell<Vec<(u64, bool)>> = const { RefCell::new(Vec::new()) };
+    static ACTIVE: RefCell<Vec<(LevelRef, bool)>> = const { RefCell::new(Vec::new()) };
 }
 /// A transformation being active; dropping it (also on error and panic) ends it.
 #[derive(Debug)]
@@ -53,14 +73,19 @@ pub struct Level {
 impl Level {
     /// Begin a transformation. Recording is on inside it; `no_grad` outside concerns the levels outside only.
     pub fn enter(name: &'static str) -> Level {
+        Level::with_lanes(name, None)
+    }
+    /// As `enter`, for a level on which values stand for many.
+    pub fn with_lanes(name: &'static str, lanes: Option<Lanes>) -> Level {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let outside = set_grad_enabled(true);
         if !outside {
             count_silenced(1);
         }
-        ACTIVE.with(|a| a.borrow_mut().push((id, outside)));
-        Level { info: Arc::new(Info { id, name, ended: AtomicBool::new(false) }) }
+        let info = Arc::new(Info { id, name, lanes, ended: AtomicBool::new(false) });
+        ACTIVE.with(|a| a.borrow_mut().push((info.clone(), outside)));
+        Level { info }
     }
     pub fn info(&self) -> &LevelRef {
         &self.info
@@ -71,7 +96,7 @@ impl Drop for Level {
         self.info.ended.store(true, Ordering::Relaxed);
         let _ = ACTIVE.try_with(|a| {
             let mut active = a.borrow_mut();
-            if let Some(at) = active.iter().rposition(|(id, _)| *id == self.info.id) {
+            if let Some(at) = active.iter().rposition(|(info, _)| info.id == self.info.id) {
                 let (_, outside) = active.remove(at);
                 set_grad_enabled(outside);
                 if !outside {
@@ -81,6 +106,26 @@ impl Drop for Level {
         });
     }
 }
+/// The levels whose lanes draw random numbers of their own, outermost first, with the number of lanes of each.
+pub fn drawing_lanes(op: &'static str) -> Result<Vec<(LevelRef, usize)>> {
+    ACTIVE.with(|active| {
+        let mut found = Vec::new();
+        for (info, _) in active.borrow().iter() {
+            match info.lanes {
+                Some(Lanes { randomness: Randomness::Error, .. }) => {
+                    return Err(Error::graph(
+                        op,
+                        "cannot draw random numbers inside vmap without knowing for whom; pass \
+                         randomness=\"different\" (each lane its own) or \"same\" to vmap",
+                    ))
+                }
+                Some(Lanes { randomness: Randomness::Different, count }) => found.push((info.clone(), count)),
+                _ => {}
+            }
+        }
+        Ok(found)
+    })
+}
 /// Whether the tape of this level (`None`: the bottom) records now: `no_grad` inside a transformation silences it and
 /// all levels outside; `no_grad` outside it silences only those outside.
 #[inline]
@@ -89,6 +134,6 @@ pub(super) fn records(level: Option<&Info>) -> bool {
     grad_enabled()
         && ACTIVE.with(|a| {
             let active = a.borrow();
-            active.iter().filter(|(id, _)| *id > level.id).all(|(_, outside)| *outside)
+            active.iter().filter(|(info, _)| info.id > level.id).all(|(_, outside)| *outside)
         })
 }

@@ -3,11 +3,17 @@ mod batch;
 mod jvp;
 mod level;
 mod mode;
+mod series;
+pub mod sets;
 mod tape;
 mod value;
-pub use level::{Level, LevelRef};
-pub use mode::{default_dtype, grad_enabled, inference, set_default_dtype, set_grad_enabled, set_inference};
-pub use tape::{recorded, relabel};
+pub use level::{drawing_lanes, Lanes, Level, LevelRef, Randomness};
+pub use mode::{
+    count_observers, default_dtype, grad_enabled, inference, observed, set_default_dtype, set_grad_enabled,
+    set_inference, set_weak_zeros, weak_zeros, SilentTape,
+};
+pub use series::series;
+pub use tape::{record_custom, recorded, relabel};
 pub use value::{Kind, Taped, Traced, Value};
 
 use crate::{
@@ -45,6 +51,8 @@ fn apply_prim(op: Prim, xs: &[&Value]) -> Result<Values> {
                 Kind::Dual { .. } => jvp::interpret(&top.level, &op, xs),
                 Kind::Batch(_) => batch::interpret(&top.level, &op, xs),
                 Kind::Taped { .. } => tape::record(&top.level, op, xs),
+                Kind::Series { .. } => series::interpret(&top.level, &op, xs),
+                Kind::Sets { .. } => sets::interpret(&top.level, &op, xs),
             }
         }
     }

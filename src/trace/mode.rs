@@ -10,9 +10,16 @@ struct Mode {
     /// Active transformations that were entered while recording was off.
     silenced: Cell<usize>,
     inference: Cell<bool>,
+    /// Somebody wants to see what is recorded: slow paths only.
+    observed: Cell<u32>,
+    /// Zero times infinity is NaN in derivatives too, as plain arithmetic has it.
+    weak_zeros: Cell<bool>,
 }
 thread_local! {
-    static MODE: Mode = const { Mode { grad: Cell::new(true), silenced: Cell::new(0), inference: Cell::new(false) } };
+    static MODE: Mode =
+        const { Mode { grad: Cell::new(true), silenced: Cell::new(0), inference: Cell::new(false),
+        observed: Cell::new(0),
+        weak_zeros: Cell::new(false) } };
 }
 /// Whether ops on tensors that require a gradient are recorded.
 #[inline]
@@ -31,12 +38,56 @@ pub(super) fn count_silenced(change: isize) {
 pub fn set_grad_enabled(on: bool) -> bool {
     MODE.with(|m| m.grad.replace(on))
 }
+/// How the bottom tape behaves while a sweep runs over it: silent, or recording. The levels above are not concerned.
+pub struct SilentTape {
+    silent: bool,
+    before: bool,
+}
+impl SilentTape {
+    pub fn during_sweep(create_graph: bool) -> SilentTape {
+        let before = grad_enabled();
+        match create_graph {
+            true => {
+                set_grad_enabled(true);
+            }
+            false => count_silenced(1),
+        }
+        SilentTape { silent: !create_graph, before }
+    }
+}
+impl Drop for SilentTape {
+    fn drop(&mut self) {
+        match self.silent {
+            true => count_silenced(-1),
+            false => {
+                set_grad_enabled(self.before);
+            }
+        }
+    }
+}
 /// Whether new tensors are inference tensors, which never take part in recording.
 pub fn inference() -> bool {
     MODE.with(|m| m.inference.get())
 }
 pub fn set_inference(on: bool) -> bool {
     MODE.with(|m| m.inference.replace(on))
+}
+
+/// Whether a zero cotangent times an infinite slope is NaN (asked for by name) instead of zero.
+#[inline]
+pub fn weak_zeros() -> bool {
+    MODE.with(|m| m.weak_zeros.get())
+}
+pub fn set_weak_zeros(on: bool) -> bool {
+    MODE.with(|m| m.weak_zeros.replace(on))
+}
+/// Whether recording is observed: saved values are packed, or origins noted.
+#[inline]
+pub fn observed() -> bool {
+    MODE.with(|m| m.observed.get() != 0)
+}
+pub fn count_observers(change: i32) {
+    MODE.with(|m| m.observed.set(m.observed.get().saturating_add_signed(change)));
 }
 
 static DOUBLE: AtomicU8 = AtomicU8::new(0);

@@ -1,10 +1,11 @@
 //! Reverse mode: ops are recorded as they happen; the sweep reads them backwards.
-use super::{apply_prim, eval, level::records, Kind, LevelRef, Value};
+use super::{apply_prim, eval, level::records, mode::observed, Kind, LevelRef, Value};
 use crate::{
     array::Array,
     error::{Error, Result},
-    graph::{Edge, Kept, NodeRef, Parents, SavedValue},
+    graph::{origin, Edge, Kept, NodeRef, Parents, SavedValue},
     op::{Op, Prim, Values, Which},
+    ops::custom::Custom,
 };
 use smallvec::SmallVec;
 
@@ -69,14 +70,19 @@ fn finish(
     let mut kept = Kept::new();
     if saves.inputs != Which::NONE {
         for i in (0..parents.len()).filter(|&i| saves.inputs.has(i)) {
-            kept.push(SavedValue::new(input(i)?));
+            kept.push(SavedValue::keep(input(i)?)?);
         }
     }
     if saves.outputs {
-        kept.extend(ys.iter().map(|y| SavedValue::new(y.clone())));
+        for y in &ys {
+            kept.push(SavedValue::keep(y.clone())?);
+        }
     }
     let avals = saves.avals.then(|| (0..parents.len()).map(aval).collect());
     let node = NodeRef::new(op, parents, kept, avals);
+    if observed() {
+        origin::note(&node);
+    }
     Ok(ys
         .into_iter()
         .enumerate()
@@ -95,7 +101,7 @@ pub fn recorded<O: Op, const N: usize>(op: O, xs: [&Value; N], y: Array) -> Resu
     let edges: [Option<&Edge>; 2] = std::array::from_fn(|i| xs.get(i).and_then(|x| x.edge()));
     let needs = (0..N).fold(Which::NONE, |needs, i| if edges[i].is_some() { needs.with(i) } else { needs });
     let saves = op.saves(needs);
-    let long = N > 2 || saves.avals || (saves.outputs && saves.inputs != Which::NONE);
+    let long = N > 2 || observed() || saves.avals || (saves.outputs && saves.inputs != Which::NONE);
     if long || edges.iter().flatten().any(|e| e.slot > u8::MAX.into()) {
         return relabel(op.into(), &xs, y);
     }
@@ -118,4 +124,53 @@ pub fn relabel(op: Prim, xs: &[&Value], result: Array) -> Result<Value> {
     let input = |i: usize| xs[i].array().map(|a: &Array| Value::Array(a.clone()));
     let mut ys = finish(None, op, parents, input, |i| xs[i].aval(), crate::op::one(Value::Array(result)))?;
     Ok(ys.swap_remove(0))
+}
+/// The outputs `ys` of a function that was computed elsewhere, recorded with the reverse rule it brings along.
+///
+/// `xs`: its inputs as this level sees them; `kept`: what the rule reads, the inputs (as the level below sees them) and
+/// then any other values; `constant`: outputs without a derivative.
+pub fn record_custom(
+    level: Option<&LevelRef>,
+    op: Custom,
+    xs: &[Value],
+    kept: &[Value],
+    ys: Values,
+    constant: &[bool],
+) -> Result<Values> {
+    let edge = |x: &Value| match level {
+        None => x.edge().cloned(),
+        Some(level) => match x.at(level) {
+            Some(Kind::Taped { edge, .. }) => Some(edge.clone()),
+            _ => None,
+        },
+    };
+    let mut parents: Parents = xs.iter().map(edge).collect();
+    if parents.iter().all(Option::is_none) || !records(level.map(|l| &**l)) {
+        return Ok(ys);
+    }
+    parents.resize(kept.len().max(parents.len()), None);
+    let needs = parents.iter().enumerate().fold(Which::NONE, |w, (i, p)| if p.is_some() { w.with(i) } else { w });
+    let saves = op.saves(needs);
+    let mut values = Kept::new();
+    for (_, value) in kept.iter().enumerate().filter(|(i, _)| saves.inputs.has(*i)) {
+        values.push(SavedValue::keep(value.clone())?);
+    }
+    if saves.outputs {
+        for y in &ys {
+            values.push(SavedValue::keep(y.clone())?);
+        }
+    }
+    let node = NodeRef::new(op.into(), parents, values, None);
+    if observed() {
+        origin::note(&node);
+    }
+    let carries = |slot: usize, y: &Value| y.dtype().is_float() && !constant.get(slot).copied().unwrap_or(false);
+    Ok(ys
+        .into_iter()
+        .enumerate()
+        .map(|(slot, y)| match carries(slot, &y) {
+            true => y.taped(level, Edge { node: node.clone(), slot: slot as u32 }),
+            false => y,
+        })
+        .collect())
 }

@@ -1,5 +1,5 @@
 //! What flows through a program: an array, or an array that somebody watches.
-use super::LevelRef;
+use super::{sets::Sets, LevelRef};
 use crate::{
     array::{Array, Aval},
     dtype::{DType, Scalar},
@@ -47,6 +47,28 @@ pub enum Kind {
         value: Value,
         edge: Edge,
     },
+    /// Travels with the higher coefficients of a Taylor series, from the first on; `None` is a known zero.
+    Series {
+        primal: Value,
+        terms: Box<[Option<Value>]>,
+    },
+    /// Travels with the sets of inputs that its elements depend on.
+    Sets {
+        value: Value,
+        sets: Arc<Sets>,
+    },
+}
+impl Kind {
+    /// What is underneath: of a batch, the whole stack.
+    pub fn inner(&self) -> &Value {
+        match self {
+            Kind::Dual { primal: value, .. }
+            | Kind::Taped { value, .. }
+            | Kind::Series { primal: value, .. }
+            | Kind::Sets { value, .. }
+            | Kind::Batch(value) => value,
+        }
+    }
 }
 
 impl Value {
@@ -74,7 +96,7 @@ impl Value {
         match self {
             Value::Array(a) => Ok(a),
             Value::Taped(t) => Ok(&t.array),
-            Value::Traced(_) => Err(Error::graph("array", "a tensor inside a transformation has no plain numbers")),
+            Value::Traced(_) => Err(self.without_numbers("array")),
         }
     }
     /// The numbers, if no transformation above the bottom tape watches them.
@@ -92,9 +114,25 @@ impl Value {
             Value::Array(a) => Some(a),
             Value::Taped(t) => Some(&t.array),
             Value::Traced(t) => match &t.kind {
-                Kind::Dual { primal: value, .. } | Kind::Taped { value, .. } => value.numbers(),
                 Kind::Batch(_) => None,
+                kind => kind.inner().numbers(),
             },
+        }
+    }
+    /// The innermost level at which this value stands for many.
+    pub fn batch_level(&self) -> Option<&LevelRef> {
+        let Value::Traced(t) = self else { return None };
+        match &t.kind {
+            Kind::Batch(_) => Some(&t.level),
+            kind => kind.inner().batch_level(),
+        }
+    }
+    /// Why there are no plain numbers.
+    #[cold]
+    pub fn without_numbers(&self, op: &'static str) -> Error {
+        match self.batch_level() {
+            Some(level) => Error::DataDependent { op, level: level.id() },
+            None => Error::graph(op, "a tensor inside a transformation has no plain numbers"),
         }
     }
     #[inline]
@@ -103,8 +141,8 @@ impl Value {
             Value::Array(a) => a.shape(),
             Value::Taped(t) => t.array.shape(),
             Value::Traced(t) => match &t.kind {
-                Kind::Dual { primal: value, .. } | Kind::Taped { value, .. } => value.shape(),
                 Kind::Batch(stack) => &stack.shape()[1..],
+                kind => kind.inner().shape(),
             },
         }
     }
@@ -113,9 +151,7 @@ impl Value {
         match self {
             Value::Array(a) => a.dtype(),
             Value::Taped(t) => t.array.dtype(),
-            Value::Traced(t) => match &t.kind {
-                Kind::Dual { primal: value, .. } | Kind::Taped { value, .. } | Kind::Batch(value) => value.dtype(),
-            },
+            Value::Traced(t) => t.kind.inner().dtype(),
         }
     }
     pub fn rank(&self) -> usize {
@@ -141,9 +177,7 @@ impl Value {
         match self {
             Value::Array(a) => a,
             Value::Taped(t) => &t.array,
-            Value::Traced(t) => match &t.kind {
-                Kind::Dual { primal: value, .. } | Kind::Taped { value, .. } | Kind::Batch(value) => value.storage(),
-            },
+            Value::Traced(t) => t.kind.inner().storage(),
         }
     }
     /// Version of the storage underneath.
@@ -173,9 +207,8 @@ impl Value {
             Value::Array(a) => Value::Array(a.clone()),
             Value::Taped(t) => Value::Array(t.array.clone()),
             Value::Traced(t) => match &t.kind {
-                Kind::Dual { primal, .. } => primal.detached(),
-                Kind::Taped { value, .. } => value.detached(),
                 Kind::Batch(stack) => Value::traced(&t.level, Kind::Batch(stack.detached())),
+                kind => kind.inner().detached(),
             },
         }
     }

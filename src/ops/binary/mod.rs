@@ -17,9 +17,9 @@ use crate::{
     },
     math::Real,
     num::{Expr, Num},
-    op::{add, one, Arrays, Call, Op, Saved, Saves, Share, Shares, Slopes, Values, Which},
+    op::{add, one, Arrays, Call, Locality, Op, Saved, Saves, Share, Shares, Slopes, Values, Which},
     shape::{show, Dims},
-    trace::{default_dtype, recorded, Value},
+    trace::{default_dtype, recorded, weak_zeros, Value},
 };
 use num_complex::Complex;
 pub use numbers::slope;
@@ -55,6 +55,8 @@ where
     /// What the slopes with respect to the first and the second input read.
     const READS: [Reads; 2];
     const COST: usize = 1;
+    /// Linear in each of its two inputs.
+    const BILINEAR: bool = false;
     fn f<T: Real>(&self, a: T, b: T) -> T;
     /// ∂y/∂a. Not called where it is constant.
     fn slope_a<N: Num>(&self, a: N, b: N) -> N;
@@ -145,13 +147,13 @@ where
     if let Reads::Constant(c) = E::READS[SIDE] {
         return times(t, c);
     }
-    if let (Value::Array(t), true) = (t, op.fixed() == Fixed::None) {
+    if let (Value::Array(t), true) = (t, op.fixed() == Fixed::None && !weak_zeros()) {
         if let Some(out) = small_scaled::<E, SIDE>(&op.op, t, a, b) {
             return Ok(Value::Array(out));
         }
     }
     let plain = |v: Option<&Value>| v.is_none_or(|v| matches!(v, Value::Array(_)));
-    let (Value::Array(at), true, true) = (t, plain(a), plain(b)) else {
+    let (Value::Array(at), true, true) = (t, plain(a), plain(b) && !weak_zeros()) else {
         let operand = |v: Option<&Value>, s: Fixed| match (v, s) {
             (Some(v), _) => Expr::new(v),
             (None, Fixed::Left(s) | Fixed::Right(s)) => Expr::lit(s.to_f64()),
@@ -159,7 +161,7 @@ where
         };
         let (a, b) = (operand(a, op.fixed()), operand(b, op.fixed()));
         let slope = slope::<E, Expr, SIDE>(&op.op, a, b).finish(t)?;
-        return Scale::of(t, &slope);
+        return if weak_zeros() { super::arith::Mul::of(t, &slope) } else { Scale::of(t, &slope) };
     };
     let operand = |v: Option<&'_ Value>| v.and_then(Value::plain).cloned();
     let (a, b) = (operand(a), operand(b));
@@ -210,6 +212,13 @@ where
     Map2<E>: Into<Prim>,
 {
     const NAME: &'static str = E::NAME;
+    const BILINEAR: bool = E::BILINEAR;
+    fn reads_outputs(&self) -> bool {
+        false
+    }
+    fn locality(&self) -> Locality {
+        Locality::Elementwise
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let x = xs[0];
         if let Some(b) = xs.get(1) {
@@ -279,7 +288,7 @@ where
     }
     fn shares(&self, at: &Saved, gs: &[Option<Value>]) -> Option<Result<Shares>> {
         let Some(Value::Array(g)) = &gs[0] else { return None };
-        if g.len() < WORTHWHILE {
+        if g.len() < WORTHWHILE || weak_zeros() {
             return None;
         }
         let (a, b) = match self.fixed() {
@@ -325,6 +334,9 @@ where
             });
             Ok((y, dy))
         }
+        if weak_zeros() {
+            return None;
+        }
         let (Some(&Some(ta)), Some(&Some(tb)), Fixed::None) = (ts.first(), ts.get(1), self.fixed()) else {
             return None;
         };
@@ -345,6 +357,7 @@ where
 pub struct Scale;
 impl Binary for Scale {
     const NAME: &'static str = "scale";
+    const BILINEAR: bool = true;
     const READS: [Reads; 2] = [Reads::Second, Reads::First];
     const ON_COMPLEX: bool = true;
     #[inline(always)]

@@ -1,5 +1,8 @@
 //! Reverse mode: `backward` and `autograd.grad`.
-use super::super::{convert, tensor::Tensor};
+use super::{
+    super::{convert, tensor::Tensor},
+    node::Node,
+};
 use crate::{
     error::{Error, Result},
     graph::{
@@ -7,13 +10,15 @@ use crate::{
         sweep::{self, seed, sweep, Options},
         Edge, GradCell,
     },
-    trace::Value,
+    ops::expand,
+    trace::{Kind, Lanes, Level, Randomness, Value},
 };
 use pyo3::{
+    exceptions::PyTypeError,
     prelude::*,
     types::{PyList, PyTuple},
 };
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 #[pymethods]
 impl Tensor {
@@ -37,7 +42,7 @@ impl Tensor {
         inputs: Option<Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let gradient = gradient.map(|g| tensor_of(&g)).transpose()?;
-        run_backward(slf.py(), std::slice::from_ref(&slf), &[gradient], retain_graph, create_graph, inputs)
+        run_backward(slf.py(), &[Target::Tensor(slf.clone())], &[gradient], retain_graph, create_graph, inputs)
     }
 }
 fn tensor_of(obj: &Bound<'_, PyAny>) -> PyResult<Value> {
@@ -50,12 +55,40 @@ fn zeros_like(value: &Value) -> Result<Value> {
     let shape = crate::shape::Dims::from_slice(value.shape());
     Ok(Value::Array(crate::array::Array::zeros("grad", shape, value.dtype())?))
 }
-/// One tensor or a sequence of them.
-fn tensors<'py>(obj: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, Tensor>>> {
-    match obj.cast::<Tensor>() {
-        Ok(t) => Ok(vec![t.clone()]),
-        Err(_) => obj.try_iter()?.map(|t| Ok(t?.cast_into::<Tensor>()?)).collect(),
+/// A tensor, or a place in the graph that stands for one (`autograd.graph.GradientEdge`).
+enum Target<'py> {
+    Tensor(Bound<'py, Tensor>),
+    Edge(Edge),
+}
+impl<'py> Target<'py> {
+    fn of(obj: &Bound<'py, PyAny>) -> PyResult<Option<Target<'py>>> {
+        if let Ok(t) = obj.cast::<Tensor>() {
+            return Ok(Some(Target::Tensor(t.clone())));
+        }
+        match (obj.getattr("node"), obj.getattr("output_nr")) {
+            (Ok(node), Ok(slot)) => {
+                let node = node.cast::<Node>()?.get().0.clone();
+                Ok(Some(Target::Edge(Edge { node, slot: slot.extract()? })))
+            }
+            _ => Ok(None),
+        }
     }
+}
+/// One tensor (or edge) or a sequence of them.
+fn targets<'py>(op: &'static str, obj: &Bound<'py, PyAny>) -> PyResult<Vec<Target<'py>>> {
+    if let Some(target) = Target::of(obj)? {
+        return Ok(vec![target]);
+    }
+    let no_tensor = |x: &Bound<'_, PyAny>| {
+        PyTypeError::new_err(format!("{op}: expected tensors or gradient edges, got {}", x.get_type()))
+    };
+    obj.try_iter()
+        .map_err(|_| no_tensor(obj))?
+        .map(|t| {
+            let t = t?;
+            Target::of(&t)?.ok_or_else(|| no_tensor(&t))
+        })
+        .collect()
 }
 /// One gradient, a sequence of them, or none.
 fn gradients(obj: Option<&Bound<'_, PyAny>>, n: usize, op: &'static str) -> PyResult<Vec<Option<Value>>> {
@@ -73,15 +106,20 @@ fn gradients(obj: Option<&Bound<'_, PyAny>>, n: usize, op: &'static str) -> PyRe
     Ok(found)
 }
 /// Outputs that a backward may start from, with their cotangents.
-fn roots(
-    op: &'static str,
-    outputs: &[Bound<'_, Tensor>],
-    gradients: &[Option<Value>],
-    create_graph: bool,
-) -> PyResult<Roots> {
+fn roots(op: &'static str, outputs: &[Target], gradients: &[Option<Value>], create_graph: bool) -> PyResult<Roots> {
     let mut roots = Roots::with_capacity(outputs.len());
     for (output, g) in outputs.iter().zip(gradients) {
-        let value = output.get().value()?;
+        let value = match output {
+            Target::Tensor(output) => output.get().value()?,
+            Target::Edge(edge) => {
+                let Some(g) = g.as_ref().and_then(Value::plain) else {
+                    let why = "an output given as an edge has no shape of its own; give its gradient";
+                    return Err(Error::graph(op, why).into());
+                };
+                // A stand-in with the gradient's shape: only its place is used.
+                Value::Array(g.clone()).taped(None, edge.clone())
+            }
+        };
         if pullback::edges(&value).is_empty() {
             let why = match &value {
                 Value::Traced(_) => "is followed by a func transform, not by backward; take its gradient with func.grad or func.vjp",
@@ -98,7 +136,7 @@ fn roots(
 }
 fn run_backward(
     py: Python<'_>,
-    outputs: &[Bound<'_, Tensor>],
+    outputs: &[Target],
     gradients: &[Option<Value>],
     retain_graph: Option<bool>,
     create_graph: bool,
@@ -123,12 +161,12 @@ fn run_backward(
             places = leaves.into_iter().map(|node| Edge { node, slot: 0 }).collect();
         }
         (Some(inputs), _) => {
-            let inputs = tensors(&inputs)?;
+            let inputs = targets("backward", &inputs)?;
             if inputs.is_empty() {
                 return Err(Error::value("backward", "inputs= is empty; leave it out to reach all leaves").into());
             }
             places = places_of("backward", &inputs)?;
-            cells = inputs.iter().map(|t| Ok(t.get().variable()?.make_cell())).collect::<PyResult<_>>()?;
+            cells = inputs.iter().map(cell_of).collect::<PyResult<_>>()?;
         }
     }
     let found = py.detach(|| pullback::pullback(roots, &places, retain_graph, create_graph))?;
@@ -139,12 +177,25 @@ fn run_backward(
     }
     Ok(())
 }
+/// Where the gradient of an input is accumulated.
+fn cell_of(input: &Target) -> PyResult<Arc<GradCell>> {
+    match input {
+        Target::Tensor(t) => Ok(t.get().variable()?.make_cell()),
+        Target::Edge(edge) => edge.node.cells().into_iter().next().map(|(_, cell)| cell).ok_or_else(|| {
+            Error::graph("backward", "an input given as an edge must be a leaf; use autograd.grad for others").into()
+        }),
+    }
+}
 /// The places of inputs in the graph.
-fn places_of(op: &'static str, inputs: &[Bound<'_, Tensor>]) -> PyResult<Vec<Edge>> {
+fn places_of(op: &'static str, inputs: &[Target]) -> PyResult<Vec<Edge>> {
     inputs
         .iter()
         .enumerate()
         .map(|(i, t)| {
+            let t = match t {
+                Target::Tensor(t) => t,
+                Target::Edge(edge) => return Ok(edge.clone()),
+            };
             pullback::place(&t.get().value()?).ok_or_else(|| {
                 let why = "does not require a gradient; call requires_grad_() on it before the computation";
                 Error::graph(op, format!("input {i} {why}")).into()
@@ -172,7 +223,7 @@ fn backward(
     create_graph: bool,
     inputs: Option<Bound<'_, PyAny>>,
 ) -> PyResult<()> {
-    let outputs = self::tensors(tensors)?;
+    let outputs = targets("backward", tensors)?;
     let gs = gradients(grad_tensors, outputs.len(), "backward")?;
     run_backward(py, &outputs, &gs, retain_graph, create_graph, inputs)
 }
@@ -200,13 +251,11 @@ fn grad<'py>(
     is_grads_batched: bool,
     materialize_grads: bool,
 ) -> PyResult<Bound<'py, PyTuple>> {
-    if is_grads_batched {
-        return Err(Error::value("grad", "is_grads_batched=True is not supported; use func.vmap over func.vjp").into());
-    }
-    let outputs = tensors(outputs)?;
-    let gs = gradients(grad_outputs, outputs.len(), "grad")?;
+    let outputs = targets("grad", outputs)?;
+    let mut gs = gradients(grad_outputs, outputs.len(), "grad")?;
+    let lanes = if is_grads_batched { Some(batched(&mut gs)?) } else { None };
     let roots = roots("grad", &outputs, &gs, create_graph)?;
-    let inputs = tensors(inputs)?;
+    let inputs = targets("grad", inputs)?;
     if inputs.is_empty() {
         return Err(Error::value("grad", "inputs is empty; name the tensors to differentiate by").into());
     }
@@ -215,9 +264,19 @@ fn grad<'py>(
     let found = py.detach(|| pullback::pullback(roots, &places, retain_graph, create_graph))?;
     let results = PyList::empty(py);
     for (i, (input, g)) in inputs.iter().zip(found).enumerate() {
+        let g = match (g, input) {
+            (None, Target::Tensor(input)) if materialize_grads => Some(zeros_like(&input.get().value()?)?),
+            (g, _) => g,
+        };
+        let g = match (&lanes, g) {
+            (Some((level, n)), Some(g)) => Some(match g.at(level.info()) {
+                Some(Kind::Batch(stack)) => stack.clone(),
+                _ => expand::leading(&g, *n)?,
+            }),
+            (_, g) => g,
+        };
         match g {
             Some(g) => results.append(Tensor::new(g))?,
-            None if materialize_grads => results.append(Tensor::new(zeros_like(&input.get().value()?)?))?,
             None if allow_unused == Some(true) => results.append(py.None())?,
             None => {
                 return Err(Error::graph(
@@ -229,6 +288,22 @@ fn grad<'py>(
         }
     }
     Ok(results.to_tuple())
+}
+/// Gradients with lanes in front, as values that stand for all of them.
+fn batched(gs: &mut [Option<Value>]) -> PyResult<(Level, usize)> {
+    let sizes: HashSet<Option<usize>> = gs.iter().map(|g| g.as_ref()?.shape().first().copied()).collect();
+    let n = match sizes.into_iter().collect::<Vec<_>>()[..] {
+        [Some(n)] => n,
+        _ => {
+            let why = "is_grads_batched=True needs grad_outputs for all outputs, with one first dimension";
+            return Err(Error::value("grad", why).into());
+        }
+    };
+    let level = Level::with_lanes("autograd.grad", Some(Lanes { count: n, randomness: Randomness::Same }));
+    for g in gs.iter_mut().flatten() {
+        *g = Value::traced(level.info(), Kind::Batch(g.clone()));
+    }
+    Ok((level, n))
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(backward, m)?)?;

@@ -15,7 +15,7 @@ fn requires_grad(value: &Value) -> bool {
         Value::Taped(_) => true,
         Value::Traced(t) => match &t.kind {
             Kind::Taped { .. } => true,
-            Kind::Dual { primal: inner, .. } | Kind::Batch(inner) => requires_grad(inner),
+            kind => requires_grad(kind.inner()),
         },
     }
 }
@@ -131,6 +131,18 @@ impl Tensor {
         if let Some(g) = gradient {
             remember(&cell, g.clone_ref(py));
         }
+        Ok(())
+    }
+    /// Show another tensor's value and history from now on: what an in-place function does to its input.
+    fn _rebind(&self, other: &Tensor) -> PyResult<()> {
+        let value = other.value()?;
+        let mut variable = self.variable()?;
+        if variable.is_view() {
+            return Err(
+                Error::graph("mark_dirty", "cannot take a view; clone() it before the in-place function").into()
+            );
+        }
+        variable.rebind(value);
         Ok(())
     }
     /// Keep the gradient of a tensor that is not a leaf in `.grad`; raises RuntimeError for one that requires none.

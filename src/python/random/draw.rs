@@ -19,7 +19,7 @@ use crate::{
         convert,
     },
     shape::{show, Dims},
-    trace::{default_dtype, Value},
+    trace::{default_dtype, drawing_lanes, Kind, Value},
 };
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyTuple};
 
@@ -28,6 +28,13 @@ use pyo3::{exceptions::PyTypeError, prelude::*, types::PyTuple};
 pub enum Law {
     Uniform,
     Normal,
+}
+/// Random numbers of a shape; for every lane its own, where `vmap` was told so.
+fn per_lane(op: &'static str, shape: Dims, fill: impl FnOnce(Dims, usize) -> PyResult<Value>) -> PyResult<Value> {
+    let levels = drawing_lanes(op)?;
+    let lanes = levels.iter().map(|(_, n)| n).product();
+    let full = levels.iter().map(|(_, n)| *n).chain(shape).collect();
+    Ok(levels.iter().fold(fill(full, lanes)?, |stack, (level, _)| Value::traced(level, Kind::Batch(stack))))
 }
 pub fn draw(
     op: &'static str,
@@ -39,17 +46,19 @@ pub fn draw(
     if !d.is_float() {
         return Err(Error::dtype(op, format!("cannot draw {d} numbers; use float32 or float64")).into());
     }
-    let mut x = Array::new(op, shape, DType::F64)?;
-    let out = x.slice_mut::<f64>()?;
-    with(generator, |g| match law {
-        Law::Uniform => g.uniform(out),
-        Law::Normal => g.normal(out),
-    });
-    if matches!((law, d), (Law::Uniform, DType::F32)) {
-        // Rounding to 24 bits must not reach 1.
-        out.iter_mut().for_each(|u| *u = (*u * (1 << 24) as f64).floor() / (1 << 24) as f64);
-    }
-    Ok(convert::to(&Value::Array(x), d)?)
+    per_lane(op, shape, |shape, _| {
+        let mut x = Array::new(op, shape, DType::F64)?;
+        let out = x.slice_mut::<f64>()?;
+        with(generator, |g| match law {
+            Law::Uniform => g.uniform(out),
+            Law::Normal => g.normal(out),
+        });
+        if matches!((law, d), (Law::Uniform, DType::F32)) {
+            // Rounding to 24 bits must not reach 1.
+            out.iter_mut().for_each(|u| *u = (*u * (1 << 24) as f64).floor() / (1 << 24) as f64);
+        }
+        Ok(convert::to(&Value::Array(x), d)?)
+    })
 }
 fn finish(value: Value, requires_grad: bool) -> PyResult<Tensor> {
     let t = Tensor::new(value);
@@ -111,10 +120,12 @@ pub fn whole(low: i64, high: i64, shape: Dims, d: DType, generator: Option<&Boun
     if low >= high {
         return Err(Error::value("randint", format!("low ({low}) must be below high ({high})")).into());
     }
-    let mut x = Array::new("randint", shape, DType::I64)?;
-    let out = x.slice_mut::<i64>()?;
-    with(generator, |g| g.integers(low, high, out));
-    Ok(convert::to(&Value::Array(x), d)?)
+    per_lane("randint", shape, |shape, _| {
+        let mut x = Array::new("randint", shape, DType::I64)?;
+        let out = x.slice_mut::<i64>()?;
+        with(generator, |g| g.integers(low, high, out));
+        Ok(convert::to(&Value::Array(x), d)?)
+    })
 }
 /// Uniform random integers from `low` (0) up to, but without, `high`.
 ///
@@ -201,17 +212,16 @@ fn randperm(
     if n > 1 << 36 {
         return Err(Error::memory("randperm", format!("cannot hold {n} elements")).into());
     }
-    let order = with(generator, |g| g.permutation(n));
-    let x = Value::Array(Array::from_slice(DType::I64, &order)?);
+    let x = per_lane("randperm", Dims::from_slice(&[n]), |shape, lanes| {
+        let order = with(generator, |g| (0..lanes).flat_map(|_| g.permutation(n)).collect::<Vec<i64>>());
+        Ok(Value::Array(Array::from_shape(DType::I64, shape, &order)?))
+    })?;
     Ok(convert::to(&x, self::dtype(dtype).unwrap_or(DType::I64))?.into())
 }
 /// One where a uniform number lies below `p`.
 pub fn coin(p: &Value, generator: Option<&Bound<'_, Generator>>) -> PyResult<Value> {
-    let Some(numbers) = p.numbers() else {
-        return Err(Error::graph("bernoulli", "the probabilities are batched by vmap; draw the numbers outside").into());
-    };
-    let p = convert::to(&Value::Array(numbers.clone()), DType::F64)?;
-    if p.array()?.to_vec::<f64>()?.iter().any(|p| !(0.0..=1.0).contains(p)) {
+    let p = convert::to(p, DType::F64)?;
+    if p.storage().to_vec::<f64>()?.iter().any(|p| !(0.0..=1.0).contains(p)) {
         return Err(Error::graph("bernoulli", "probabilities must lie between 0 and 1").into());
     }
     let u = draw("bernoulli", Law::Uniform, Dims::from_slice(p.shape()), DType::F64, generator)?;
@@ -274,10 +284,8 @@ fn normal(
     }
     let negative = match &std {
         Operand::Number(s) => s.to_f64() < 0.0,
-        Operand::Tensor(v) => v.numbers().is_some_and(|a| {
-            convert::to(&Value::Array(a.clone()), DType::F64)
-                .is_ok_and(|v| v.array().is_ok_and(|a| a.to_vec::<f64>().is_ok_and(|v| v.iter().any(|&s| s < 0.0))))
-        }),
+        Operand::Tensor(v) => convert::to(&Value::Array(v.storage().clone()), DType::F64)
+            .is_ok_and(|v| v.array().is_ok_and(|a| a.to_vec::<f64>().is_ok_and(|v| v.iter().any(|&s| s < 0.0)))),
     };
     if negative {
         return Err(Error::graph("normal", format!("std must not be negative (shape {})", show(&shape))).into());

@@ -1,0 +1,195 @@
+"""A function with its own rules over the lanes of ``vmap``: its batching rule, its rules batched, or lane by lane."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import _core
+from .._core import DataDependentError, Level, Tensor
+from ._rules import Outcome, Rules, run
+from .function import FunctionCtx, VmapInfo, defines, listed
+
+Interpret = Callable[[Rules, tuple[Any, ...]], Outcome]
+_warned: set[str] = set()
+
+
+def over_lanes(rules: Rules, args: tuple[Any, ...], level: Level, interpret: Interpret) -> Outcome:
+    """The function on arguments of which some stand for many."""
+    on_lanes = [isinstance(a, Tensor) and level.is_batched(a) for a in args]
+    stacks = tuple(level.strip(a) if yes else a for a, yes in zip(args, on_lanes, strict=True))
+    n = next(x.shape[0] for x, yes in zip(stacks, on_lanes, strict=True) if yes)
+    if defines(rules.cls, "vmap"):
+        return _by_user(rules, stacks, on_lanes, level, n)
+    try:
+        inner = interpret(OverLanes(rules, on_lanes, n), stacks)
+        outputs = inner.outputs
+    except DataDependentError as refused:
+        if getattr(refused, "function", None) != rules.name:
+            raise
+        reason = str(refused)
+    else:
+        results = [level.batch(y) if isinstance(y, Tensor) else y for y in outputs]
+        return Outcome(results, inner.single, inner.ctx, constant=inner.constant)
+    if rules.name not in _warned:
+        _warned.add(rules.name)
+        warnings.warn(
+            f"{rules.name}: asks for plain numbers under vmap and runs lane by lane, which is slow; "
+            f"define vmap() ({reason})",
+            stacklevel=6,
+        )
+    lanes = [interpret(rules, tuple(x[k] if yes else x for x, yes in zip(stacks, on_lanes, strict=True))) for k in range(n)]
+    if not lanes:
+        raise ValueError(f"{rules.name}: runs lane by lane, and there are no lanes to learn its shape")
+    outputs = [
+        level.batch(_core.stack(list(ys))) if isinstance(ys[0], Tensor) else ys[0]
+        for ys in zip(*(lane.outputs for lane in lanes), strict=True)
+    ]
+    return Outcome(outputs, lanes[0].single, lanes[0].ctx, constant=lanes[0].constant)
+
+
+def _by_user(rules: Rules, stacks: tuple[Any, ...], on_lanes: list[bool], level: Level, n: int) -> Outcome:
+    in_dims = tuple(0 if yes else None for yes in on_lanes)
+    answer = rules.cls.vmap(VmapInfo(n, level.randomness), in_dims, *stacks)
+    if not isinstance(answer, tuple) or len(answer) != 2:
+        raise RuntimeError(f"{rules.name}: vmap must return (outputs, out_dims)")
+    outputs, out_dims = listed(answer[0]), answer[1]
+    dims = [out_dims] * len(outputs) if out_dims is None or isinstance(out_dims, int) else list(out_dims)
+    if len(dims) != len(outputs):
+        raise RuntimeError(f"{rules.name}: vmap returned {len(dims)} out_dims for {len(outputs)} outputs")
+    results = [
+        y if dim is None or not isinstance(y, Tensor) else level.batch(y.movedim(dim, 0))
+        for y, dim in zip(outputs, dims, strict=True)
+    ]
+    return Outcome(results, not isinstance(answer[0], tuple), FunctionCtx())
+
+
+class OverLanes(Rules):
+    """The rules of a function, each run for all lanes at once: a function of stacks with rules of its own."""
+
+    def __init__(self, inner: Rules, on_lanes: list[bool], n: int) -> None:
+        self.inner, self.on_lanes, self.n = inner, on_lanes, n
+        self.cls, self.name, self.separate = inner.cls, inner.name, False
+        self.reverse = self._reverse if inner.reverse is not None else None
+        self.tangent = self._tangent if inner.tangent is not None else None
+
+    def _inside(self, f: Callable[[Level], Any], each: Callable[[int], Any] | None = None) -> Any:
+        """``f`` with all lanes at once, or ``each`` of them in turn if it asks for plain numbers."""
+        level = Level("vmap", self.n, "same")
+        try:
+            return f(level)
+        except DataDependentError as refused:
+            if getattr(refused, "level", None) != level.id:
+                raise
+            refused.function = self.name  # type: ignore[attr-defined]
+            if each is None:
+                raise
+        finally:
+            level.exit()
+        return [each(k) for k in range(self.n)]
+
+    def run(self, ctx: FunctionCtx, args: Sequence[Any]) -> Any:
+        def forward(level: Level) -> Any:
+            lanes = tuple(level.batch(a) if yes else a for a, yes in zip(args, self.on_lanes, strict=True))
+            call = run(self.inner, lanes, ctx.needs_input_grad)
+            if call.dirty:
+                raise RuntimeError(f"{self.name}: mark_dirty is not possible under vmap; return a new tensor instead")
+            outputs = [level.unbatch(y, self.n) if isinstance(y, Tensor) else y for y in call.outputs]
+            # What was saved leaves the level as stacks: the very arguments and outputs where it is these.
+            outside = lambda t, places: (
+                places.among(args, outputs) if places.kind != "other" else level.strip(t) if t is not None else None
+            )
+            ctx._saved = tuple(outside(t, p) for t, p in zip(call.ctx._saved, call.saved, strict=True))
+            ctx._saved_forward = tuple(
+                outside(t, p) for t, p in zip(call.ctx._saved_forward, call.saved_forward, strict=True)
+            )
+            flag = lambda t, place: (
+                self.on_lanes[place.index] if place.kind == "input" else place.kind == "output" or _on(level, t)
+            )
+            flags = [flag(t, p) for t, p in zip(call.ctx._saved, call.saved, strict=True)]
+            forward_flags = [flag(t, p) for t, p in zip(call.ctx._saved_forward, call.saved_forward, strict=True)]
+            attributes = {
+                name: (level.strip(value), _on(level, value))
+                for name, value in vars(call.ctx).items()
+                if isinstance(value, Tensor) and not name.startswith("_")
+            }
+            ctx._constant = tuple(outputs[j] for j in call.constant)
+            ctx.materialize_grads = call.ctx.materialize_grads
+            ctx._lanes = (call.ctx, flags, forward_flags, attributes)  # type: ignore[attr-defined]
+            return outputs[0] if call.single else tuple(outputs)
+
+        return self._inside(forward)
+
+    def _inner_context(self, ctx: FunctionCtx, level: Level, forward: bool) -> FunctionCtx:
+        original, flags, forward_flags, attributes = ctx._lanes  # type: ignore[attr-defined]
+        inner = copy.copy(original)
+        inner.needs_input_grad = ctx.needs_input_grad
+        if forward and forward_flags:
+            flags = forward_flags
+        put = lambda t, yes: level.batch(t) if yes and t is not None else t
+        inner._saved = inner._saved_forward = tuple(put(t, yes) for t, yes in zip(ctx.saved_tensors, flags, strict=True))
+        for name, (value, yes) in attributes.items():
+            setattr(inner, name, put(value, yes))
+        return inner
+
+    def _lane_context(self, ctx: FunctionCtx, lane: int, forward: bool) -> FunctionCtx:
+        original, flags, forward_flags, attributes = ctx._lanes  # type: ignore[attr-defined]
+        inner = copy.copy(original)
+        inner.needs_input_grad = ctx.needs_input_grad
+        flags = forward_flags if forward and forward_flags else flags
+        pick = lambda t, yes: t[lane] if yes and t is not None else t
+        inner._saved = inner._saved_forward = tuple(pick(t, yes) for t, yes in zip(ctx.saved_tensors, flags, strict=True))
+        for name, (value, yes) in attributes.items():
+            setattr(inner, name, pick(value, yes))
+        return inner
+
+    def _reverse(self, ctx: FunctionCtx, *gradients: Any) -> tuple[Any, ...]:
+        count = len(self.on_lanes)
+
+        def pull(inner: FunctionCtx, gs: list[Any]) -> list[Any]:
+            found = listed(self.inner.reverse(inner, *gs))  # type: ignore[misc]
+            return found[:count] + [None] * (count - len(found))
+
+        def together(level: Level) -> list[Any]:
+            gs = [level.batch(g) if isinstance(g, Tensor) else g for g in gradients]
+            found = pull(self._inner_context(ctx, level, False), gs)
+            return [level.unbatch(g, self.n) if isinstance(g, Tensor) else g for g in found]
+
+        def apart(lane: int) -> list[Any]:
+            gs = [g[lane] if isinstance(g, Tensor) else g for g in gradients]
+            return pull(self._lane_context(ctx, lane, False), gs)
+
+        found = _stacked(self._inside(together, apart), self.n)
+        # Where all lanes shared an argument, their cotangents add up.
+        return tuple(
+            g if yes or not isinstance(g, Tensor) else g.sum(0) for g, yes in zip(found, self.on_lanes, strict=True)
+        )
+
+    def _tangent(self, ctx: FunctionCtx, *tangents: Any) -> tuple[Any, ...]:
+        moving = [isinstance(t, Tensor) and yes for t, yes in zip(tangents, self.on_lanes, strict=True)]
+
+        def together(level: Level) -> list[Any]:
+            ts = [level.batch(t) if yes else t for t, yes in zip(tangents, moving, strict=True)]
+            found = listed(self.inner.tangent(self._inner_context(ctx, level, True), *ts))  # type: ignore[misc]
+            return [level.unbatch(t, self.n) if isinstance(t, Tensor) else t for t in found]
+
+        def apart(lane: int) -> list[Any]:
+            ts = [t[lane] if yes else t for t, yes in zip(tangents, moving, strict=True)]
+            return listed(self.inner.tangent(self._lane_context(ctx, lane, True), *ts))  # type: ignore[misc]
+
+        return tuple(_stacked(self._inside(together, apart), self.n))
+
+
+def _stacked(found: list[Any], n: int) -> list[Any]:
+    """Results with lanes in front, from those or from a list per lane."""
+    if not found or not isinstance(found[0], list):
+        return found
+    if len(found) != n:
+        raise RuntimeError("vmap: a lane is missing")
+    return [_core.stack(list(parts)) if isinstance(parts[0], Tensor) else parts[0] for parts in zip(*found, strict=True)]
+
+
+def _on(level: Level, t: Any) -> bool:
+    return isinstance(t, Tensor) and level.is_batched(t)

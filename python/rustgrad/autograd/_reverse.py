@@ -1,0 +1,132 @@
+"""The reverse rule of one recorded call of a function with its own rules."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+from .. import _core
+from .._core import NotDifferentiableError, Tensor
+from ._rules import Outcome, Rules, floating, summed_to, zeros_of
+from ._transpose import transposed
+from .function import FunctionCtx, listed
+
+_DERIVATIVES = ("tape", "dual", "series")
+
+
+class Reverse:
+    """Called by the sweep with what was kept, the outputs, and the cotangents."""
+
+    def __init__(self, rules: Rules, inner: Outcome, lower: Sequence[Any], needs: Sequence[bool]) -> None:
+        self._rules, self._needs = rules, list(needs)
+        self.inputs = [i for i, a in enumerate(lower) if isinstance(a, Tensor)]
+        self.made = [j for j, y in enumerate(inner.outputs) if isinstance(y, Tensor)]
+        self._count = len(inner.outputs)
+        # Without a reverse rule the forward rule will be read backwards, with what was saved for it.
+        forward = rules.reverse is None and bool(inner.saved_forward)
+        self._places = inner.saved_forward if forward else inner.saved
+        self._attributes = inner.attributes
+        self._ctx = copy.copy(inner.ctx)
+        self._ctx._saved, self._ctx._saved_forward = (), ()
+        self._ctx.needs_input_grad = tuple(needs)
+        for name in self._attributes:
+            delattr(self._ctx, name)
+        self._arguments = [None if isinstance(a, Tensor) else a for a in lower]
+        self._input_avals = [(tuple(lower[i].shape), lower[i].dtype) for i in self.inputs]
+        self._output_avals = [(tuple(inner.outputs[j].shape), inner.outputs[j].dtype) for j in self.made]
+        places = [*self._places, *self._attributes.values()]
+        read = {place.index for place in places if place.kind == "input"}
+        #: What the graph keeps: arguments that are read, then tensors of the function's own.
+        self.kept = [lower[i] if i in read else None for i in self.inputs]
+        self.kept += [place.other for place in self._places if place.kind == "other" and place.other is not None]
+        self.keeps_outputs = any(place.kind == "output" for place in places)
+
+    def __call__(self, kept: tuple[Any, ...], made: tuple[Any, ...], cotangents: tuple[Any, ...]) -> list[Any]:
+        ctx = self._context(kept, made, cotangents)
+        gs: list[Any] = [None] * self._count
+        for j, g, aval in zip(self.made, cotangents, self._output_avals, strict=True):
+            gs[j] = zeros_of(aval) if g is None and ctx.materialize_grads else g
+        found = self._pulled(ctx, gs) if self._rules.reverse is not None else self._derived(ctx, gs)
+        return [self._fitting(found[i], i, aval) for i, aval in zip(self.inputs, self._input_avals, strict=True)]
+
+    def _context(self, kept: tuple[Any, ...], made: tuple[Any, ...], cotangents: tuple[Any, ...]) -> FunctionCtx:
+        arguments, outputs = list(self._arguments), [None] * self._count
+        for i, x in zip(self.inputs, kept, strict=False):
+            arguments[i] = x
+        for j, y in zip(self.made, made, strict=True):
+            outputs[j] = y
+        own = kept[len(self.inputs) :]
+        if any(floating(t) for t in own):
+            refuse_unknown_slopes(self._rules, [*kept, *made, *cotangents])
+        others = iter(own)
+        ctx = copy.copy(self._ctx)
+        ctx._saved = ctx._saved_forward = tuple(
+            place.among(arguments, outputs) if place.kind != "other" else None if place.other is None else next(others)
+            for place in self._places
+        )
+        for name, place in self._attributes.items():
+            setattr(ctx, name, place.among(arguments, outputs))
+        return ctx
+
+    def _pulled(self, ctx: FunctionCtx, gs: list[Any]) -> list[Any]:
+        found, count = listed(self._rules.reverse(ctx, *gs)), len(self._arguments)  # type: ignore[misc]
+        if len(found) < count or any(g is not None for g in found[count:]):
+            raise RuntimeError(
+                f"{self._rules.name}: backward returned {len(found)} gradients for {count} arguments; "
+                "return one per argument, None where there is none"
+            )
+        return found
+
+    def _derived(self, ctx: FunctionCtx, gs: list[Any]) -> list[Any]:
+        """The transpose of the forward rule."""
+        rules = self._rules
+        if rules.tangent is None:
+            raise NotDifferentiableError(
+                f"{rules.name}: has neither backward() nor jvp(), so there is no reverse mode; define one of them"
+            )
+        avals = dict(zip(self.inputs, self._input_avals, strict=True))
+        wanted = [i for i in self.inputs if self._needs[i]]
+
+        def linear(*tangents: Tensor) -> list[Any]:
+            given: list[Any] = [None] * len(self._arguments)
+            if ctx.materialize_grads:
+                for i, aval in avals.items():
+                    given[i] = zeros_of(aval)
+            for i, t in zip(wanted, tangents, strict=True):
+                given[i] = t
+            return listed(rules.tangent(ctx, *given))  # type: ignore[misc]
+
+        likes = [zeros_of(avals[i]) for i in wanted]
+        pulled = transposed(linear, likes, gs, rules.name, "jvp()", "backward()", rules.cls)
+        result: list[Any] = [None] * len(self._arguments)
+        for i, g in zip(wanted, pulled, strict=True):
+            result[i] = g
+        return result
+
+    def _fitting(self, g: Any, i: int, aval: tuple[tuple[int, ...], Any]) -> Any:
+        """A gradient of the argument's shape and dtype: broadcast ones are added up, as everywhere."""
+        if g is None or not self._needs[i]:
+            return None
+        if not isinstance(g, Tensor):
+            raise TypeError(f"{self._rules.name}: backward returned a {type(g).__name__} as a gradient; return tensors")
+        shape, dtype = aval
+        if tuple(g.shape) != shape:
+            try:
+                g = summed_to(g, shape)
+            except RuntimeError:
+                raise RuntimeError(
+                    f"{self._rules.name}: the gradient of argument {i} has shape {list(g.shape)} but the argument has "
+                    f"shape {list(shape)}; they must be equal"
+                ) from None
+        return g if g.dtype == dtype else g.to(dtype)
+
+
+def refuse_unknown_slopes(rules: Rules, tensors: Sequence[Any]) -> None:
+    """A rule is being differentiated that reads numbers whose history is not known: raise instead of taking them for
+    constants."""
+    if _core._innermost([t for t in tensors if isinstance(t, Tensor)])[1] in _DERIVATIVES:
+        raise NotDifferentiableError(
+            f"{rules.name}: cannot differentiate its rule, which saved a tensor that is neither an argument nor an output; "
+            "return it as a further output, or set it as an attribute of ctx if it is constant"
+        )

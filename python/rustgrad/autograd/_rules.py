@@ -1,0 +1,160 @@
+"""The rules of a function's class, and what a call of it left behind."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .. import _core
+from .._core import Tensor
+from .function import Function, FunctionCtx, defines, listed, reverse_rule
+from .grad_mode import no_grad
+
+
+class Rules:
+    """The rules of a class, as functions of a context."""
+
+    def __init__(self, cls: type[Function]) -> None:
+        self.cls = cls
+        self.name = cls.__name__
+        self.reverse = reverse_rule(cls)
+        self.tangent = cls.jvp if defines(cls, "jvp") else None
+        #: Whether the context is filled apart from the computation, and can be filled again at every level.
+        self.separate = defines(cls, "setup_context")
+
+    def run(self, ctx: FunctionCtx, args: Sequence[Any]) -> Any:
+        with no_grad():
+            if not self.separate:
+                return self.cls.forward(ctx, *args)
+            output = self.cls.forward(*args)
+            self.cls.setup_context(ctx, tuple(args), output)
+            return output
+
+    def context(self, args: Sequence[Any], output: Any, needs: Sequence[bool]) -> FunctionCtx:
+        """A context filled with the tensors of one level."""
+        ctx = FunctionCtx()
+        ctx.needs_input_grad = tuple(needs)
+        self.cls.setup_context(ctx, tuple(args), output)
+        return ctx
+
+
+@dataclass(frozen=True)
+class Place:
+    """A saved tensor: an argument, an output, or one that the function made for itself."""
+
+    kind: str
+    index: int = 0
+    other: Tensor | None = None
+
+    @staticmethod
+    def of(t: Any, args: Sequence[Any], outputs: Sequence[Any]) -> Place:
+        for kind, among in (("input", args), ("output", outputs)):
+            for i, x in enumerate(among):
+                if t is not None and x is t:
+                    return Place(kind, i)
+        return Place("other", 0, t)
+
+    def among(self, args: Sequence[Any], outputs: Sequence[Any]) -> Any:
+        return {"input": args, "output": outputs}[self.kind][self.index] if self.kind != "other" else self.other
+
+
+@dataclass
+class Outcome:
+    """What a call gave, as one level sees it, and the context its rules read."""
+
+    outputs: list[Any]
+    single: bool
+    ctx: FunctionCtx
+    #: Where what was saved (for reverse and for forward mode) is found, at whatever level.
+    saved: list[Place] = field(default_factory=list)
+    saved_forward: list[Place] = field(default_factory=list)
+    #: Tensors that were set as attributes of the context and are arguments or outputs.
+    attributes: dict[str, Place] = field(default_factory=dict)
+    #: (argument, output) pairs that are one tensor, changed in place.
+    dirty: list[tuple[int, int]] = field(default_factory=list)
+    constant: set[int] = field(default_factory=set)
+
+    def result(self) -> Any:
+        return self.outputs[0] if self.single else tuple(self.outputs)
+
+    def passed_up(self, outputs: list[Any]) -> Outcome:
+        """The same call as the level above sees it."""
+        new = copy.copy(self)
+        new.outputs = outputs
+        return new
+
+    def at_level(self, rules: Rules, args: Sequence[Any], needs: Sequence[bool]) -> Outcome:
+        """The same call with a context that holds the tensors of this level."""
+        if rules.separate:
+            ctx = rules.context(args, self.result(), needs)
+            return outcome_of(rules, ctx, args, self.outputs, self.single)
+        new = copy.copy(self)
+        new.ctx = copy.copy(self.ctx)
+        new.ctx.needs_input_grad = tuple(needs)
+        new.ctx._saved = tuple(place.among(args, self.outputs) for place in self.saved)
+        new.ctx._saved_forward = tuple(place.among(args, self.outputs) for place in self.saved_forward)
+        for name, place in self.attributes.items():
+            setattr(new.ctx, name, place.among(args, self.outputs))
+        return new
+
+
+def outcome_of(rules: Rules, ctx: FunctionCtx, args: Sequence[Any], outputs: list[Any], single: bool) -> Outcome:
+    """What is found on a context that was just filled."""
+    places = {
+        name: Place.of(value, args, outputs)
+        for name, value in vars(ctx).items()
+        if isinstance(value, Tensor) and not name.startswith("_")
+    }
+    return Outcome(
+        outputs,
+        single,
+        ctx,
+        [Place.of(t, args, outputs) for t in ctx._saved],
+        [Place.of(t, args, outputs) for t in ctx._saved_forward],
+        {name: place for name, place in places.items() if place.kind != "other"},
+        _dirty(rules, ctx, args, outputs),
+        {i for i, y in enumerate(outputs) if any(y is c for c in ctx._constant)},
+    )
+
+
+def _dirty(rules: Rules, ctx: FunctionCtx, args: Sequence[Any], outputs: Sequence[Any]) -> list[tuple[int, int]]:
+    pairs = []
+    for t in ctx._dirty:
+        i = next((i for i, a in enumerate(args) if a is t), None)
+        j = next((j for j, y in enumerate(outputs) if y is t), None)
+        if i is None or j is None:
+            raise RuntimeError(f"{rules.name}: a tensor marked as dirty must be an input, and be returned")
+        pairs.append((i, j))
+    return pairs
+
+
+def run(rules: Rules, args: tuple[Any, ...], needs: Sequence[bool]) -> Outcome:
+    """Run the function itself; nothing is recorded."""
+    ctx = FunctionCtx()
+    ctx.needs_input_grad = tuple(needs)
+    output = rules.run(ctx, args)
+    outputs = listed(output)
+    if not any(isinstance(y, Tensor) for y in outputs):
+        kinds = ", ".join(type(y).__name__ for y in outputs)
+        raise TypeError(f"{rules.name}: forward must return a tensor or a tuple with tensors, not {kinds}")
+    return outcome_of(rules, ctx, args, outputs, not isinstance(output, tuple))
+
+
+def floating(x: Any) -> bool:
+    """Whether something is a tensor that can carry a derivative."""
+    return isinstance(x, Tensor) and x.dtype.is_floating_point
+
+
+def summed_to(g: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """``g`` added up over the dimensions along which ``shape`` was broadcast to its shape."""
+    extra = g.ndim - len(shape)
+    if extra < 0 or any(n not in (1, m) for n, m in zip(shape, g.shape[extra:], strict=True)):
+        raise RuntimeError(f"cannot add up {list(g.shape)} to {list(shape)}")
+    dims = [*range(extra), *(i + extra for i, n in enumerate(shape) if n == 1 and g.shape[i + extra] != 1)]
+    return (g.sum(dims, keepdim=True) if dims else g).reshape(*shape)
+
+
+def zeros_of(aval: tuple[Any, Any]) -> Tensor:
+    return _core.zeros(*aval[0], dtype=aval[1])

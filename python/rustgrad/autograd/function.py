@@ -1,0 +1,199 @@
+"""Functions with rules of their own: ``Function``, in both of PyTorch's styles, under every transform."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from .. import _core
+from .._core import NotDifferentiableError, Tensor
+from .grad_mode import no_grad
+
+__all__ = ["Function", "FunctionCtx", "once_differentiable"]
+
+
+class FunctionCtx:
+    """What a function's rules share: saved tensors, flags, and any attributes the user sets."""
+
+    #: Which arguments need a gradient, one entry per argument of ``forward``.
+    needs_input_grad: tuple[bool, ...] = ()
+    materialize_grads = True
+    _saved: tuple[Tensor | None, ...] = ()
+    _saved_forward: tuple[Tensor | None, ...] = ()
+    _dirty: tuple[Tensor, ...] = ()
+    _constant: tuple[Tensor, ...] = ()
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None:
+        """Keep tensors (or None) for the reverse rule, which reads them as ``ctx.saved_tensors``."""
+        self._saved = _only_tensors("save_for_backward", tensors)
+
+    def save_for_forward(self, *tensors: Tensor | None) -> None:
+        """Keep tensors (or None) for the forward rule, which reads them as ``ctx.saved_tensors``."""
+        self._saved_forward = _only_tensors("save_for_forward", tensors)
+
+    @property
+    def saved_tensors(self) -> tuple[Tensor | None, ...]:
+        """The tensors that were saved, with the history they had."""
+        return self._saved
+
+    def mark_dirty(self, *tensors: Tensor) -> None:
+        """Say which inputs ``forward`` changes in place; they must be returned."""
+        self._dirty = tensors
+
+    def mark_non_differentiable(self, *tensors: Tensor) -> None:
+        """Say which outputs carry no derivative."""
+        self._constant = tensors
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Whether cotangents (and tangents) that are zero arrive as tensors of zeros (the default) or as None."""
+        self.materialize_grads = value
+
+
+def _only_tensors(what: str, tensors: tuple[Any, ...]) -> tuple[Tensor | None, ...]:
+    for t in tensors:
+        if t is not None and not isinstance(t, Tensor):
+            raise TypeError(f"{what}: takes tensors and None, not a {type(t).__name__}; keep it as an attribute of ctx")
+    return tensors
+
+
+class VmapInfo(NamedTuple):
+    """What a ``vmap`` rule is told: how many lanes there are, and what random operators do."""
+
+    batch_size: int
+    randomness: str
+
+
+def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """A reverse rule that cannot be differentiated itself: it sees plain numbers, and NumPy may compute it.
+
+    Derivative: the first one; asking for a second raises NotDifferentiableError.
+
+    >>> import rustgrad as rg
+    >>> class Twice(rg.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         return 2 * x
+    ...     @staticmethod
+    ...     @rg.autograd.function.once_differentiable
+    ...     def backward(ctx, g):
+    ...         return rg.from_numpy(2 * g.numpy())
+    >>> rg.func.grad(Twice.apply)(rg.tensor(1.0))
+    tensor(2.)
+    """
+
+    @functools.wraps(backward)
+    def wrapped(ctx: FunctionCtx, *gradients: Any) -> Any:
+        saved = ctx.saved_tensors
+        watched = [t for t in (*gradients, *saved) if isinstance(t, Tensor)]
+        if _core._innermost(watched)[1] == "plain":
+            return backward(ctx, *gradients)
+        unwatched = lambda t: t.detach() if isinstance(t, Tensor) else t
+        inner = copy.copy(ctx)
+        inner._saved = tuple(unwatched(t) for t in saved)
+        with no_grad():
+            found = backward(inner, *[unwatched(g) for g in gradients])
+        results = [_Once.apply(g, *watched) if isinstance(g, Tensor) else g for g in listed(found)]
+        return tuple(results) if isinstance(found, tuple) else results[0]
+
+    return wrapped
+
+
+def listed(found: Any) -> list[Any]:
+    """What a rule returned, one result or several, as a list."""
+    return list(found) if isinstance(found, tuple) else [found]
+
+
+class Function:
+    """The base of functions with rules of their own. Subclass it and call ``apply``, never the rules themselves.
+
+    Either ``forward(ctx, *args)``, or ``forward(*args)`` with ``setup_context(ctx, inputs, output)``, computes the result
+    without being recorded; ``backward(ctx, *cotangents)`` returns one cotangent (or None) per argument;
+    ``jvp(ctx, *tangents)`` returns the tangents of the outputs. Where one of the two is missing it is derived from the
+    other by transposition, if that is written in differentiable operations. ``vmap(info, in_dims, *args)`` returns
+    (outputs, out_dims); without it, and with ``generate_vmap_rule = True``, the rules themselves run batched, otherwise
+    lane by lane.
+
+    Derivative: what the rules say, to any order: rules are differentiated as they run.
+
+    >>> import rustgrad as rg
+    >>> class Cube(rg.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         ctx.save_for_backward(x)
+    ...         return x**3
+    ...     @staticmethod
+    ...     def backward(ctx, g):
+    ...         (x,) = ctx.saved_tensors
+    ...         return g * 3 * x**2
+    >>> rg.func.grad(rg.func.grad(Cube.apply))(rg.tensor(2.0))
+    tensor(12.)
+    """
+
+    #: Let the rules run on batched tensors instead of asking ``vmap``.
+    generate_vmap_rule = False
+
+    @staticmethod
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        """The result; called without recording."""
+        raise NotImplementedError("Function: define forward() as a static method")
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """Keep on ``ctx`` what the rules need, if ``forward`` does not take ``ctx``."""
+        raise NotImplementedError("Function: setup_context() is not defined")
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Any) -> Any:
+        """The cotangents of the arguments."""
+        raise NotImplementedError("Function: backward() is not defined")
+
+    vjp = backward
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        """The tangents of the outputs."""
+        raise NotImplementedError("Function: jvp() is not defined")
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
+        """(outputs, out_dims) for arguments with lanes along ``in_dims``."""
+        raise NotImplementedError("Function: vmap() is not defined")
+
+    @classmethod
+    def apply(cls, *args: Any) -> Any:
+        """The result of ``forward``, with the rules of this class in every mode.
+
+        Raises TypeError for results that are not tensors, NotDifferentiableError where a rule is missing and cannot be
+        derived.
+        """
+        from ._apply import apply
+
+        return apply(cls, args)
+
+
+class _Once(Function):
+    """A gradient that was computed without history, in place of one with it."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, g: Tensor, *_: Tensor) -> Tensor:
+        return g.clone()
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *_: Any) -> Any:
+        raise NotDifferentiableError(
+            "once_differentiable: the reverse rule may be used once, and a second derivative was asked for"
+        )
+
+
+def defines(cls: type[Function], rule: str) -> bool:
+    """Whether a class defines a rule of its own."""
+    return getattr(cls, rule) is not getattr(Function, rule)
+
+
+def reverse_rule(cls: type[Function]) -> Callable[..., Any] | None:
+    """The rule under either of its names."""
+    if defines(cls, "backward"):
+        return cls.backward
+    return cls.vjp if cls.vjp is not Function.backward else None

@@ -1,0 +1,35 @@
+"""Transforms of functions of tensors, which nest in any order: derivatives, batching, series, structure, implicit functions."""
+
+from .._tree import register_pytree_node
+from .batch import vmap
+from .forward import jvp, linearize
+from .matrices import hessian, jacfwd, jacobian, jacrev
+from .modules import functional_call, functionalize, stack_module_state
+from .products import ggnvp, hess_diag, hvp, laplacian, vhp
+from .reverse import grad, grad_and_value, value_and_grad, vjp
+from .taylor import jet, taylor
+
+__all__ = [
+    "functional_call",
+    "functionalize",
+    "ggnvp",
+    "grad",
+    "grad_and_value",
+    "hess_diag",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jet",
+    "jvp",
+    "laplacian",
+    "linearize",
+    "register_pytree_node",
+    "stack_module_state",
+    "taylor",
+    "value_and_grad",
+    "vhp",
+    "vjp",
+    "vmap",
+]

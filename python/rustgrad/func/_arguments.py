@@ -1,0 +1,81 @@
+"""What the transforms have in common: which arguments are meant, what a function returned, and leaves that are tensors."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from .._core import Tensor
+
+Argnums = int | str | tuple[int | str, ...]
+
+
+def tensors(leaves: list[Any], function: str) -> list[Tensor]:
+    """The leaves, all of which must be tensors."""
+    for leaf in leaves:
+        if not isinstance(leaf, Tensor):
+            raise TypeError(
+                f"{function}: expected tensors, got a {type(leaf).__name__}; wrap numbers in rustgrad.tensor"
+            )
+    return leaves
+
+
+def split_aux(out: Any, has_aux: bool, function: str) -> tuple[Any, Any]:
+    """A function's output, and what it gave beside it."""
+    if not has_aux:
+        return out, None
+    if not isinstance(out, tuple) or len(out) != 2:
+        raise ValueError(f"{function}: with has_aux=True the function must return a pair (output, aux)")
+    return out
+
+
+def name_of(func: Callable[..., Any]) -> str:
+    return getattr(func, "__name__", type(func).__name__)
+
+
+class Selection:
+    """The arguments a derivative is taken by: by position, by name, or several of them."""
+
+    def __init__(
+        self, function: str, func: Callable[..., Any], argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        self.single = isinstance(argnums, (int, str))
+        self._func, self._args, self._kwargs = func, args, kwargs
+        wanted: tuple[int | str, ...] = (argnums,) if isinstance(argnums, (int, str)) else tuple(argnums)
+        if not wanted:
+            raise ValueError(f"{function}: argnums is empty; name at least one argument")
+        self._places = [self._place(function, n) for n in wanted]
+        if len(set(self._places)) != len(self._places):
+            raise ValueError(f"{function}: argnums={argnums!r} names an argument twice")
+
+    def _place(self, function: str, n: int | str) -> int | str:
+        if isinstance(n, int) and not isinstance(n, bool):
+            if not -len(self._args) <= n < len(self._args):
+                raise IndexError(f"{function}: argnums={n} but there are {len(self._args)} positional arguments")
+            return n % len(self._args)
+        if not isinstance(n, str):
+            raise TypeError(f"{function}: argnums takes positions and names, not a {type(n).__name__}")
+        if n in self._kwargs:
+            return n
+        try:
+            names = list(inspect.signature(self._func).parameters)
+        except (TypeError, ValueError):
+            names = []
+        if n in names and names.index(n) < len(self._args):
+            return names.index(n)
+        raise ValueError(f"{function}: {name_of(self._func)} was called without an argument named {n!r}")
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        return tuple(self._args[n] if isinstance(n, int) else self._kwargs[n] for n in self._places)
+
+    def call(self, *values: Any) -> Any:
+        """The function with the selected arguments replaced."""
+        args, kwargs = list(self._args), dict(self._kwargs)
+        for place, value in zip(self._places, values, strict=True):
+            if isinstance(place, int):
+                args[place] = value
+            else:
+                kwargs[place] = value
+        return self._func(*args, **kwargs)

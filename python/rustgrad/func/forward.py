@@ -1,0 +1,85 @@
+"""Forward mode: tangents travel along in one pass; and linear maps that remember the point they were taken at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .. import _core
+from .._core import Tensor
+from .._tree import alike, flatten, map_leaves, unflatten
+from ._arguments import split_aux, tensors
+from .reverse import vjp
+
+
+def jvp(
+    func: Callable[..., Any],
+    primals: tuple[Any, ...],
+    tangents: tuple[Any, ...],
+    *,
+    strict: bool = False,
+    has_aux: bool = False,
+) -> Any:
+    """The value of ``func`` at ``primals`` and its derivative along ``tangents``, in one forward pass.
+
+    Shapes and dtypes: tangents are nested like the primals and have their shapes and float dtypes; both results are
+    nested like the output of ``func``. With ``has_aux`` the function returns a pair, whose second part comes back third.
+    Raises TypeError for other things than tensors, ValueError for another nesting or shape, and with ``strict``
+    RuntimeError for an output that does not depend on the inputs.
+
+    Derivative: both results may be differentiated again, in either mode.
+
+    >>> import rustgrad as rg
+    >>> rg.func.jvp(rg.sin, (rg.tensor(0.0),), (rg.tensor(2.0),))
+    (tensor(0.), tensor(2.))
+    """
+    if not isinstance(primals, tuple) or not isinstance(tangents, tuple):
+        raise TypeError("jvp: primals and tangents must be tuples, e.g. jvp(f, (x,), (t,))")
+    xs, structure = flatten(primals)
+    ts, other = flatten(tangents)
+    tensors(xs, "jvp")
+    tensors(ts, "jvp")
+    if not xs or not alike(structure, other):
+        raise ValueError("jvp: primals and tangents must be nested alike and not be empty")
+    level = _core.Level("jvp")
+    try:
+        duals = [level.make_dual(x, t) for x, t in zip(xs, ts, strict=True)]
+        out = func(*unflatten(structure, duals))
+        out, aux = split_aux(out, has_aux, "jvp")
+        ys, shape = flatten(out)
+        pairs = [level.unpack_dual(y) for y in tensors(ys, "jvp")]
+        if strict and any(t is None for _, t in pairs):
+            raise RuntimeError("jvp: an output does not depend on the inputs, and strict=True forbids that")
+        values = unflatten(shape, [p for p, _ in pairs])
+        slopes = unflatten(shape, [_core.zeros_like(p) if t is None else t for p, t in pairs])
+        if has_aux:
+            return values, slopes, map_leaves(lambda a: level.strip(a) if isinstance(a, Tensor) else a, aux)
+        return values, slopes
+    finally:
+        level.exit()
+
+
+def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
+    """The value of ``func`` at ``primals``, and the linear map from tangents to the derivative along them.
+
+    Shapes: the map takes tangents nested like the primals and returns a result nested like the output. It never calls
+    ``func`` again: it is the transpose of the transpose of what was recorded, so use it for many tangents at one point.
+
+    Derivative: value and map may be differentiated again.
+
+    >>> import rustgrad as rg
+    >>> y, push = rg.func.linearize(rg.exp, rg.tensor(0.0))
+    >>> y, push(rg.tensor(3.0))
+    (tensor(1.), tensor(3.))
+    """
+    value, pull = vjp(func, *primals)
+    # The pullback is linear in its cotangent, so any point will do to transpose it.
+    _, push = vjp(pull, map_leaves(_core.zeros_like, value))
+    _, structure = flatten(primals)
+
+    def tangent_map(*tangents: Any) -> Any:
+        if not alike(flatten(tangents)[1], structure):
+            raise ValueError("linearize: the tangents must be nested like the primals")
+        return push(tangents)[0]
+
+    return value, tangent_map

@@ -1,0 +1,248 @@
+"""Dense Jacobians and Hessians: all unit vectors at once, or in chunks."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Literal
+
+from .. import _core
+from .._core import Tensor
+from .._tree import flatten, unflatten
+from ._arguments import Argnums, Selection, split_aux, tensors
+from ._chunks import Budget, chunks
+from .forward import jvp
+from .reverse import vjp
+
+Function = Callable[..., Any]
+
+
+def jacrev(
+    func: Function,
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    chunk_size: int | None = None,
+    max_bytes: int | None = None,
+    progress: bool = False,
+) -> Function:
+    """A function that returns the Jacobian of ``func`` by reverse mode: one row for every element of the output.
+
+    Shapes: for an output of shape (…) and an input of shape (…′), (…, …′); nested like the output, inside like
+    ``argnums``. ``chunk_size`` rows are computed at a time, or as many as keep the working memory below ``max_bytes``;
+    ``progress`` shows how far it is. Raises MemoryError where the result alone exceeds ``max_bytes``.
+
+    Derivative: may be taken again, in either mode.
+
+    >>> import rustgrad as rg
+    >>> rg.func.jacrev(lambda x: x**2)(rg.tensor([1.0, 2.0]))
+    tensor([[2., 0.],
+            [0., 4.]])
+    """
+    budget = Budget("jacrev", chunk_size, max_bytes, progress)
+
+    @functools.wraps(func)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        chosen = Selection("jacrev", func, argnums, args, kwargs)
+        value, pull, aux = _recorded(chosen, has_aux, "jacrev")
+        result = _rows(chosen, value, pull, budget)
+        return (result, aux) if has_aux else result
+
+    return wrapped
+
+
+def _recorded(chosen: Selection, has_aux: bool, function: str) -> Any:
+    return vjp(lambda *xs: split_aux(chosen.call(*xs), has_aux, function), *chosen.values, has_aux=True)
+
+
+def _rows(chosen: Selection, value: Any, pull: Function, budget: Budget) -> Any:
+    """The Jacobian from a pullback, row by row."""
+    ys, outer = flatten(value)
+    xs, inner = flatten(chosen.values)
+    total = sum(y.numel() for y in ys)
+    if total == 1:
+        # A single number has one row: no lanes are needed.
+        rows = [x.unsqueeze(0) for x in flatten(pull(unflatten(outer, [_core.ones_like(y) for y in ys])))[0]]
+    else:
+        rows = _in_chunks(
+            lambda units: flatten(pull(unflatten(outer, units)))[0], ys, xs, total, sum(x.numel() for x in xs), budget
+        )
+    blocks, start = [], 0
+    for y in ys:
+        parts = [r[start : start + y.numel()].reshape(*y.shape, *x.shape) for r, x in zip(rows, xs, strict=True)]
+        blocks.append(_nested(chosen, inner, parts))
+        start += y.numel()
+    return unflatten(outer, blocks)
+
+
+def _nested(chosen: Selection, structure: Any, parts: list[Tensor]) -> Any:
+    tree = unflatten(structure, parts)
+    return tree[0] if chosen.single else tree
+
+
+def _in_chunks(
+    of_units: Function, into: list[Tensor], out_of: list[Tensor], total: int, width: int, budget: Budget
+) -> list[Tensor]:
+    """``of_units`` of every unit vector of the space of ``into``, stacked in front."""
+    size = max((x.element_size() for x in out_of), default=8)
+    budget.check_result(total * width * size)
+    found: list[list[Tensor]] = []
+    for start, stop in chunks(total, budget):
+        level = _core.Level("vmap", stop - start, "same")
+        try:
+            units, offset = [], 0
+            for x in into:
+                units.append(level.batch(_unit_vectors(x, start - offset, stop - start)))
+                offset += x.numel()
+            found.append([level.unbatch(y, stop - start) for y in of_units(units)])
+        finally:
+            level.exit()
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        return [_core.zeros((0, *x.shape), dtype=x.dtype) for x in out_of]
+    return [_core.cat(part) for part in zip(*found, strict=True)]
+
+
+def _unit_vectors(like: Tensor, first: int, count: int) -> Tensor:
+    """Unit vectors number ``first``, … of the space of ``like``, as rows; zero where the number is none of its."""
+    n = like.numel()
+    if first == 0 and count == n:
+        units = _core.eye(n, dtype=like.dtype)
+    else:
+        units = _core.zeros(count, n, dtype=like.dtype)
+        low, high = max(first, 0), min(first + count, n)
+        if low < high:
+            places = _core.arange(low, high)
+            units[places - first, places] = 1.0
+    return units.reshape(count, *like.shape)
+
+
+def jacfwd(
+    func: Function,
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    *,
+    randomness: Literal["error", "different", "same"] = "error",
+    chunk_size: int | None = None,
+    max_bytes: int | None = None,
+    progress: bool = False,
+) -> Function:
+    """A function that returns the Jacobian of ``func`` by forward mode: one column for every element of the input.
+
+    Shapes and options: those of ``jacrev``; ``randomness`` says what random operators do in the columns.
+
+    Derivative: may be taken again, in either mode.
+
+    >>> import rustgrad as rg
+    >>> rg.func.jacfwd(lambda x: x**2)(rg.tensor([1.0, 2.0]))
+    tensor([[2., 0.],
+            [0., 4.]])
+    """
+    budget = Budget("jacfwd", chunk_size, max_bytes, progress)
+
+    @functools.wraps(func)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        chosen = Selection("jacfwd", func, argnums, args, kwargs)
+        xs, inner = flatten(chosen.values)
+        tensors(xs, "jacfwd")
+        seen: dict[str, Any] = {}
+
+        def columns(units: list[Tensor]) -> list[Tensor]:
+            tangents = unflatten(inner, units)
+            value, slopes, seen["aux"] = jvp(
+                lambda *xs: split_aux(chosen.call(*xs), has_aux, "jacfwd"), chosen.values, tangents, has_aux=True
+            )
+            seen["ys"], seen["outer"] = flatten(value)
+            return flatten(slopes)[0]
+
+        total = sum(x.numel() for x in xs)
+        if total == 0:
+            # Without columns the function still has to say what it returns.
+            columns([_core.zeros_like(x) for x in xs])
+        found = _in_chunks(columns, xs, seen.get("ys", xs), total, 1, budget)
+        if total == 0:
+            found = [_core.zeros((0, *y.shape), dtype=y.dtype) for y in seen["ys"]]
+        blocks = []
+        for column, y in zip(found, seen["ys"], strict=True):
+            parts, start = [], 0
+            for x in xs:
+                part = column[start : start + x.numel()].movedim(0, -1)
+                parts.append(part.reshape(*column.shape[1:], *x.shape))
+                start += x.numel()
+            blocks.append(_nested(chosen, inner, parts))
+        result = unflatten(seen["outer"], blocks)
+        return (result, seen["aux"]) if has_aux else result
+
+    return wrapped
+
+
+def jacobian(
+    func: Function,
+    argnums: Argnums = 0,
+    *,
+    mode: Literal["auto", "forward", "reverse"] = "auto",
+    has_aux: bool = False,
+    chunk_size: int | None = None,
+    max_bytes: int | None = None,
+    progress: bool = False,
+) -> Function:
+    """A function that returns the Jacobian of ``func``, by the mode that takes fewer passes.
+
+    Shapes and options: those of ``jacrev``. With ``mode="auto"`` reverse mode is taken unless there are fewer inputs
+    than outputs.
+
+    Derivative: may be taken again, in either mode.
+
+    >>> import rustgrad as rg
+    >>> rg.func.jacobian(lambda x: rg.stack([x.sum(), x.prod()]))(rg.tensor([2.0, 3.0]))
+    tensor([[1., 1.],
+            [3., 2.]])
+    """
+    if mode not in ("auto", "forward", "reverse"):
+        raise ValueError(f'jacobian: mode={mode!r} is not one of "auto", "forward", "reverse"')
+    forward = jacfwd(
+        func, argnums, has_aux, chunk_size=chunk_size, max_bytes=max_bytes, progress=progress
+    )
+    if mode == "forward":
+        return forward
+    budget = Budget("jacobian", chunk_size, max_bytes, progress)
+
+    @functools.wraps(func)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        chosen = Selection("jacobian", func, argnums, args, kwargs)
+        value, pull, aux = _recorded(chosen, has_aux, "jacobian")
+        size = lambda tree: sum(x.numel() for x in flatten(tree)[0])
+        if mode == "auto" and size(chosen.values) < size(value):
+            return forward(*args, **kwargs)
+        result = _rows(chosen, value, pull, budget)
+        return (result, aux) if has_aux else result
+
+    return wrapped
+
+
+def hessian(
+    func: Function,
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    chunk_size: int | None = None,
+    max_bytes: int | None = None,
+    progress: bool = False,
+) -> Function:
+    """A function that returns the matrix of second derivatives of ``func``, forward over reverse.
+
+    Shapes: for a single number and an input of shape (…), (…, …); nested like ``argnums`` twice. Options: those of
+    ``jacrev``, for the columns.
+
+    Derivative: may be taken again, in either mode.
+
+    >>> import rustgrad as rg
+    >>> rg.func.hessian(lambda x: x.prod())(rg.tensor([2.0, 3.0]))
+    tensor([[0., 1.],
+            [1., 0.]])
+    """
+    inner = jacrev(func, argnums, has_aux=has_aux)
+    return jacfwd(inner, argnums, has_aux, chunk_size=chunk_size, max_bytes=max_bytes, progress=progress)
+
+

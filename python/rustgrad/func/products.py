@@ -1,0 +1,173 @@
+"""Products with matrices of derivatives that are never built, and the diagonals of Hessians."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from .. import _core
+from .._core import Tensor
+from .._tree import alike, flatten, unflatten
+from ._arguments import tensors
+from ._chunks import Budget, chunks
+from .forward import jvp
+from .reverse import grad, vjp
+
+Function = Callable[..., Any]
+
+
+def _gradient(func: Function, count: int) -> Function:
+    return grad(func, argnums=tuple(range(count)))
+
+
+def _pair(function: str, primals: Any, vectors: Any) -> None:
+    if not isinstance(primals, tuple) or not isinstance(vectors, tuple):
+        raise TypeError(f"{function}: primals and vectors must be tuples, e.g. {function}(f, (x,), (v,))")
+    if not alike(flatten(primals)[1], flatten(vectors)[1]):
+        raise ValueError(f"{function}: the vectors must be nested like the primals")
+
+
+def hvp(func: Function, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> Any:
+    """The Hessian of ``func``, a single number, at ``primals`` times ``tangents``: forward over reverse, no matrix.
+
+    Shapes and dtypes: tangents are nested like the primals, and so is the product. Costs a few gradients.
+    Raises TypeError for other things than tuples of tensors, ValueError for another nesting or shape.
+
+    Derivative: may be taken again, in either mode.
+
+    >>> import rustgrad as rg
+    >>> rg.func.hvp(lambda x: (x**3).sum(), (rg.tensor([1.0, 2.0]),), (rg.tensor([1.0, 1.0]),))
+    (tensor([ 6., 12.]),)
+    """
+    _pair("hvp", primals, tangents)
+    return jvp(_gradient(func, len(primals)), primals, tangents)[1]
+
+
+def vhp(func: Function, primals: tuple[Any, ...], cotangents: tuple[Any, ...]) -> Any:
+    """``cotangents`` times the Hessian of ``func`` at ``primals``: reverse over reverse, no matrix.
+
+    Shapes, dtypes and errors: those of ``hvp``; the Hessian is symmetric, so the numbers are the same.
+
+    Derivative: may be taken again, in either mode.
+
+    >>> import rustgrad as rg
+    >>> rg.func.vhp(lambda x: (x**3).sum(), (rg.tensor([1.0, 2.0]),), (rg.tensor([1.0, 1.0]),))
+    (tensor([ 6., 12.]),)
+    """
+    _pair("vhp", primals, cotangents)
+    _, pull = vjp(_gradient(func, len(primals)), *primals)
+    return pull(cotangents, retain_graph=False)
+
+
+def ggnvp(func: Function, loss: Function, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> Any:
+    """The Gauss–Newton matrix Jᵀ·H·J times ``tangents``: J of ``func`` at ``primals``, H of ``loss`` at its output.
+
+    ``func`` maps the primals to an output of any nesting, ``loss`` maps that to a single number. For losses that are
+    convex in the output the matrix is positive semidefinite, unlike the Hessian (Schraudolph 2002).
+    Shapes, dtypes and errors: those of ``hvp``.
+
+    Derivative: may be taken again, in either mode.
+
+    >>> import rustgrad as rg
+    >>> f, loss = lambda x: x**2, lambda y: (y**2).sum() / 2
+    >>> rg.func.ggnvp(f, loss, (rg.tensor([1.0, 2.0]),), (rg.tensor([1.0, 1.0]),))
+    (tensor([ 4., 16.]),)
+    """
+    _pair("ggnvp", primals, tangents)
+    value, along = jvp(func, primals, tangents)
+    (curved,) = hvp(loss, (value,), (along,))
+    _, pull = vjp(func, *primals)
+    return pull(curved, retain_graph=False)
+
+
+def hess_diag(
+    func: Function, *, chunk_size: int | None = None, max_bytes: int | None = None, progress: bool = False
+) -> Function:
+    """A function that returns the second derivatives of ``func`` by each element of its first argument alone.
+
+    Shapes: the argument may be nested; for an output of shape (…) each of its tensors, of shape (…′), gives (…, …′).
+    Options: those of ``jacrev``. Series of order 2 along all unit vectors, by forward mode alone, so nothing is recorded.
+
+    Derivative: may be taken again, in either mode.
+
+    >>> import rustgrad as rg
+    >>> rg.func.hess_diag(lambda x: (x**3).sum())(rg.tensor([1.0, 2.0]))
+    tensor([ 6., 12.])
+    """
+    budget = Budget("hess_diag", chunk_size, max_bytes, progress)
+
+    @functools.wraps(func)
+    def wrapped(x: Any, *args: Any, **kwargs: Any) -> Any:
+        xs, structure = flatten(x)
+        lanes, shape, total = _second_derivatives(func, xs, structure, args, kwargs, budget)
+        results = []
+        for columns in lanes:
+            parts, start = [], 0
+            for leaf in xs:
+                part = columns[start : start + leaf.numel()].movedim(0, -1)
+                parts.append(part.reshape(*columns.shape[1:], *leaf.shape))
+                start += leaf.numel()
+            results.append(unflatten(structure, parts))
+        return unflatten(shape, results)
+
+    return wrapped
+
+
+def laplacian(
+    func: Function, *, chunk_size: int | None = None, max_bytes: int | None = None, progress: bool = False
+) -> Function:
+    """A function that returns the sum of the second derivatives of ``func`` by all elements of its first argument.
+
+    Shapes: that of the output. Options and method: those of ``hess_diag``.
+
+    Derivative: may be taken again, in either mode.
+
+    >>> import rustgrad as rg
+    >>> rg.func.laplacian(lambda x: (x**3).sum())(rg.tensor([1.0, 2.0]))
+    tensor(18.)
+    """
+    budget = Budget("laplacian", chunk_size, max_bytes, progress)
+
+    @functools.wraps(func)
+    def wrapped(x: Any, *args: Any, **kwargs: Any) -> Any:
+        xs, structure = flatten(x)
+        lanes, shape, _ = _second_derivatives(func, xs, structure, args, kwargs, budget)
+        return unflatten(shape, [columns.sum(0) for columns in lanes])
+
+    return wrapped
+
+
+def _second_derivatives(
+    func: Function, xs: list[Any], structure: Any, args: Any, kwargs: Any, budget: Budget
+) -> tuple[list[Tensor], Any, int]:
+    """Second derivatives along every unit vector, lanes in front, for each output; and how outputs are nested."""
+    from .matrices import _unit_vectors
+
+    tensors(xs, budget.function)
+    total = sum(x.numel() for x in xs)
+    if total == 0:
+        raise ValueError(f"{budget.function}: the argument has no elements")
+    found: list[list[Tensor]] = []
+    shape: Any = None
+    for start, stop in chunks(total, budget):
+        count = stop - start
+        lanes = _core.Level("vmap", count, "same")
+        curve = _core.Level("taylor")
+        try:
+            moving, offset = [], 0
+            for x in xs:
+                unit = lanes.batch(_unit_vectors(x, start - offset, count))
+                moving.append(curve.make_series(x, [unit, None]))
+                offset += x.numel()
+            ys, shape = flatten(func(unflatten(structure, moving), *args, **kwargs))
+            seconds = []
+            for y in tensors(ys, budget.function):
+                value, terms = curve.unpack_series(y)
+                second = terms[1] if terms else None
+                seconds.append(_core.zeros_like(value) if second is None else 2 * second)
+            found.append([lanes.unbatch(y, count) for y in seconds])
+        finally:
+            curve.exit()
+            lanes.exit()
+    return [_core.cat(list(part)) for part in zip(*found, strict=True)], shape, total

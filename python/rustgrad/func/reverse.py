@@ -1,0 +1,133 @@
+"""Reverse mode: pullbacks and gradients of functions."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from .. import _core
+from .._core import Tensor
+from .._tree import alike, flatten, map_leaves, unflatten
+from ._arguments import Argnums, Selection, split_aux, tensors
+
+
+def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """The value of ``func`` and a function that pulls cotangents of the output back to the inputs.
+
+    Inputs and outputs are tensors of float dtypes, or any nesting of tuples, lists, dicts, named tuples and dataclasses
+    of them; the pullback takes cotangents nested like the output and returns a tuple nested like the inputs. With
+    ``has_aux`` the function returns a pair, whose second part comes back third. Raises TypeError for other things than
+    tensors, ValueError for another nesting.
+
+    Derivative: value and pullback may be differentiated again, in either mode.
+
+    >>> import rustgrad as rg
+    >>> y, pull = rg.func.vjp(rg.sin, rg.tensor(0.0))
+    >>> pull(rg.tensor(2.0))
+    (tensor(2.),)
+    """
+    xs, structure = flatten(primals)
+    if not xs:
+        raise ValueError("vjp: give at least one input")
+    tensors(xs, "vjp")
+    level = _core.Level("vjp")
+    try:
+        inputs = [level.watch(x) for x in xs]
+        out = func(*unflatten(structure, inputs))
+        out, aux = split_aux(out, has_aux, "vjp")
+        ys, shape = flatten(out)
+        tensors(ys, "vjp")
+        values = unflatten(shape, [level.unwatch(y) for y in ys])
+        if has_aux:
+            aux = map_leaves(lambda a: level.unwatch(a) if isinstance(a, Tensor) else a, aux)
+    finally:
+        level.exit()
+
+    def pull(cotangents: Any, retain_graph: bool = True) -> Any:
+        gs, given = flatten(cotangents)
+        tensors(gs, "vjp")
+        if not alike(given, shape):
+            raise ValueError("vjp: the cotangents must be nested like the output of the function")
+        found = level.pull(ys, gs, inputs, retain_graph)
+        return unflatten(structure, [_core.zeros_like(x) if g is None else g for x, g in zip(xs, found, strict=True)])
+
+    return (values, pull, aux) if has_aux else (values, pull)
+
+
+def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """A function that returns the gradient of ``func``, which returns a single number, and its value.
+
+    ``argnums`` names the arguments to differentiate by: a position, a name, or several of them for a tuple of gradients,
+    each nested like its argument, of its shapes and dtypes. With ``has_aux`` the function returns a pair, and the value
+    becomes (value, aux). Raises ValueError if the result is not a 0-d tensor or a name is unknown, IndexError for a
+    position that is not there.
+
+    Derivative: may be taken again, in either mode.
+
+    >>> import rustgrad as rg
+    >>> rg.func.grad_and_value(lambda x: (x * x).sum())(rg.tensor([1.0, 2.0]))
+    (tensor([2., 4.]), tensor(5.))
+    """
+
+    @functools.wraps(func)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        chosen = Selection("grad", func, argnums, args, kwargs)
+
+        def single_number(*values: Any) -> Any:
+            y, aux = split_aux(chosen.call(*values), has_aux, "grad")
+            if not isinstance(y, Tensor) or y.ndim != 0:
+                shape = list(y.shape) if isinstance(y, Tensor) else type(y).__name__
+                raise ValueError(
+                    f"grad: the function must return a 0-d tensor, not {shape}; reduce it, e.g. with .sum()"
+                )
+            return y, aux
+
+        value, pull, aux = vjp(single_number, *chosen.values, has_aux=True)
+        gradients = pull(_core.ones_like(value), retain_graph=False)
+        result = gradients[0] if chosen.single else gradients
+        return (result, (value, aux)) if has_aux else (result, value)
+
+    return wrapped
+
+
+def value_and_grad(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """As ``grad_and_value``, the other way round: the value first, as JAX has it.
+
+    Shapes, dtypes and errors: those of ``grad_and_value``.
+
+    Derivative: may be taken again, in either mode.
+
+    >>> import rustgrad as rg
+    >>> rg.func.value_and_grad(lambda x: x**3)(rg.tensor(2.0))
+    (tensor(8.), tensor(12.))
+    """
+    both = grad_and_value(func, argnums, has_aux)
+
+    @functools.wraps(func)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        gradient, value = both(*args, **kwargs)
+        return value, gradient
+
+    return wrapped
+
+
+def grad(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """A function that returns the gradient of ``func``, which returns a single number; arguments as ``grad_and_value``.
+
+    Shapes, dtypes and errors: those of ``grad_and_value``. With ``has_aux`` it returns (gradient, aux).
+
+    Derivative: may be taken again, in either mode.
+
+    >>> import rustgrad as rg
+    >>> rg.func.grad(rg.func.grad(lambda x: x**3))(rg.tensor(2.0))
+    tensor(12.)
+    """
+    both = grad_and_value(func, argnums, has_aux)
+
+    @functools.wraps(func)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        gradient, rest = both(*args, **kwargs)
+        return (gradient, rest[1]) if has_aux else gradient
+
+    return wrapped

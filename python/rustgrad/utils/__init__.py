@@ -1,0 +1,5 @@
+"""Tools around training: memory for time."""
+
+from . import checkpoint as checkpoint
+
+__all__ = ["checkpoint"]
