@@ -8,6 +8,8 @@ import rustgrad as rg
 from rustgrad import func_check
 from rustgrad.autograd import GradcheckError
 from rustgrad.func_check import check
+from samples import OPS
+from sampling import tensors
 
 
 def numbers(*values):
@@ -40,6 +42,14 @@ def test_right_functions_pass_at_every_order(name):
     assert sizes == sorted(set(sizes))
     assert [x.tolist() for x in xs] == kept
     assert not any(c.skipped for c in check(f, xs).checks)
+
+
+@pytest.mark.parametrize("op", [op for op in OPS if op.differentiable], ids=lambda op: op.name)
+def test_every_operator_passes_at_order_three(op):
+    for case in op.cases():
+        if case.xs:
+            report = check(case.function(floats=True), tuple(tensors(case.xs)))
+            assert not any(c.skipped for c in report.checks), f"{case}: {report}"
 
 
 def test_the_report_has_a_line_for_each_comparison():
