@@ -1,19 +1,23 @@
-"""Reverse and forward mode on tensors: ``backward``, ``grad``, grad modes, dual levels, functions with rules, hooks."""
+"""Reverse and forward mode on tensors: ``backward``, ``grad``, grad modes, dual levels, functions with rules, checks."""
 
 from .._core import backward, grad
 from . import forward_ad, function, graph
 from .anomaly_mode import detect_anomaly, set_detect_anomaly, set_strong_zeros
 from .function import Function
 from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from .gradcheck import GradcheckError, gradcheck, gradgradcheck
 
 __all__ = [
     "Function",
+    "GradcheckError",
     "backward",
     "detect_anomaly",
     "enable_grad",
     "forward_ad",
     "function",
     "grad",
+    "gradcheck",
+    "gradgradcheck",
     "graph",
     "inference_mode",
     "no_grad",

@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import _core
 from .._core import DataDependentError, Level, Tensor
-from ._rules import Outcome, Rules, run
+from ._rules import Outcome, Place, Rules, run
 from .function import FunctionCtx, VmapInfo, defines, listed
 
 Interpret = Callable[[Rules, tuple[Any, ...]], Outcome]
@@ -25,14 +25,12 @@ def over_lanes(rules: Rules, args: tuple[Any, ...], level: Level, interpret: Int
         return _by_user(rules, stacks, on_lanes, level, n)
     try:
         inner = interpret(OverLanes(rules, on_lanes, n), stacks)
-        outputs = inner.outputs
     except DataDependentError as refused:
         if getattr(refused, "function", None) != rules.name:
             raise
         reason = str(refused)
     else:
-        results = [level.batch(y) if isinstance(y, Tensor) else y for y in outputs]
-        return Outcome(results, inner.single, inner.ctx, constant=inner.constant)
+        return _seen_from_above(inner, level)
     if rules.name not in _warned:
         _warned.add(rules.name)
         warnings.warn(
@@ -47,7 +45,44 @@ def over_lanes(rules: Rules, args: tuple[Any, ...], level: Level, interpret: Int
         level.batch(_core.stack(list(ys))) if isinstance(ys[0], Tensor) else ys[0]
         for ys in zip(*(lane.outputs for lane in lanes), strict=True)
     ]
-    return Outcome(outputs, lanes[0].single, lanes[0].ctx, constant=lanes[0].constant)
+    return _joined(outputs, lanes, level)
+
+
+def _seen_from_above(inner: Outcome, level: Level) -> Outcome:
+    """The call of stacks as the call of values that stand for them, for levels that follow those."""
+    call, flags, forward_flags, attributes = inner.ctx._lanes  # type: ignore[attr-defined]
+    ctx = copy.copy(call.ctx)
+    for name, (value, yes) in attributes.items():
+        setattr(ctx, name, level.batch(value) if yes else value)
+
+    def up(places: list[Place], flags: list[bool]) -> list[Place]:
+        own = lambda p, yes: Place("other", 0, level.batch(p.other) if yes and p.other is not None else p.other)
+        return [own(p, yes) if p.kind == "other" else p for p, yes in zip(places, flags, strict=True)]
+
+    outputs = [level.batch(y) if isinstance(y, Tensor) else y for y in inner.outputs]
+    saved, saved_forward = up(inner.saved, flags), up(inner.saved_forward, forward_flags)
+    return Outcome(outputs, inner.single, ctx, saved, saved_forward, call.attributes, constant=inner.constant)
+
+
+def _joined(outputs: list[Any], lanes: list[Outcome], level: Level) -> Outcome:
+    """One call from the calls of all lanes."""
+    first = lanes[0]
+    together = lambda values: level.batch(_core.stack(values)) if isinstance(values[0], Tensor) else values[0]
+
+    def up(kind: str) -> list[Place]:
+        columns = zip(*(getattr(lane, kind) for lane in lanes), strict=True)
+        return [
+            Place("other", 0, together([p.other for p in column])) if column[0].kind == "other" else column[0]
+            for column in columns
+        ]
+
+    ctx = copy.copy(first.ctx)
+    for name in vars(first.ctx):
+        if not name.startswith("_") and isinstance(getattr(ctx, name), Tensor):
+            setattr(ctx, name, together([getattr(lane.ctx, name) for lane in lanes]))
+    return Outcome(
+        outputs, first.single, ctx, up("saved"), up("saved_forward"), first.attributes, constant=first.constant
+    )
 
 
 def _by_user(rules: Rules, stacks: tuple[Any, ...], on_lanes: list[bool], level: Level, n: int) -> Outcome:
@@ -63,7 +98,7 @@ def _by_user(rules: Rules, stacks: tuple[Any, ...], on_lanes: list[bool], level:
         y if dim is None or not isinstance(y, Tensor) else level.batch(y.movedim(dim, 0))
         for y, dim in zip(outputs, dims, strict=True)
     ]
-    return Outcome(results, not isinstance(answer[0], tuple), FunctionCtx())
+    return Outcome(results, not isinstance(answer[0], tuple), None)
 
 
 class OverLanes(Rules):
@@ -117,14 +152,14 @@ class OverLanes(Rules):
             }
             ctx._constant = tuple(outputs[j] for j in call.constant)
             ctx.materialize_grads = call.ctx.materialize_grads
-            ctx._lanes = (call.ctx, flags, forward_flags, attributes)  # type: ignore[attr-defined]
+            ctx._lanes = (call, flags, forward_flags, attributes)  # type: ignore[attr-defined]
             return outputs[0] if call.single else tuple(outputs)
 
         return self._inside(forward)
 
     def _inner_context(self, ctx: FunctionCtx, level: Level, forward: bool) -> FunctionCtx:
-        original, flags, forward_flags, attributes = ctx._lanes  # type: ignore[attr-defined]
-        inner = copy.copy(original)
+        call, flags, forward_flags, attributes = ctx._lanes  # type: ignore[attr-defined]
+        inner = copy.copy(call.ctx)
         inner.needs_input_grad = ctx.needs_input_grad
         if forward and forward_flags:
             flags = forward_flags
@@ -135,8 +170,8 @@ class OverLanes(Rules):
         return inner
 
     def _lane_context(self, ctx: FunctionCtx, lane: int, forward: bool) -> FunctionCtx:
-        original, flags, forward_flags, attributes = ctx._lanes  # type: ignore[attr-defined]
-        inner = copy.copy(original)
+        call, flags, forward_flags, attributes = ctx._lanes  # type: ignore[attr-defined]
+        inner = copy.copy(call.ctx)
         inner.needs_input_grad = ctx.needs_input_grad
         flags = forward_flags if forward and forward_flags else flags
         pick = lambda t, yes: t[lane] if yes and t is not None else t

@@ -66,7 +66,8 @@ class Outcome:
 
     outputs: list[Any]
     single: bool
-    ctx: FunctionCtx
+    #: None where a batching rule of the user's made the outputs: then only setup_context can fill one.
+    ctx: FunctionCtx | None
     #: Where what was saved (for reverse and for forward mode) is found, at whatever level.
     saved: list[Place] = field(default_factory=list)
     saved_forward: list[Place] = field(default_factory=list)
@@ -90,6 +91,10 @@ class Outcome:
         if rules.separate:
             ctx = rules.context(args, self.result(), needs)
             return outcome_of(rules, ctx, args, self.outputs, self.single)
+        if self.ctx is None:
+            raise RuntimeError(
+                f"{rules.name}: a function with its own vmap() and derivatives needs setup_context() beside forward(*args)"
+            )
         new = copy.copy(self)
         new.ctx = copy.copy(self.ctx)
         new.ctx.needs_input_grad = tuple(needs)

@@ -1,15 +1,25 @@
 """Transforms of functions of tensors, which nest in any order: derivatives, batching, series, structure, implicit functions."""
 
 from .._tree import register_pytree_node
+from ._check import check
 from .batch import vmap
 from .forward import jvp, linearize
+from .implicit import argmin, custom_fixed_point, custom_linear_solve, custom_root
 from .matrices import hessian, jacfwd, jacobian, jacrev
 from .modules import functional_call, functionalize, stack_module_state
 from .products import ggnvp, hess_diag, hvp, laplacian, vhp
 from .reverse import grad, grad_and_value, value_and_grad, vjp
+from .rules import custom_jvp, custom_vjp, wrap_numpy
 from .taylor import jet, taylor
 
 __all__ = [
+    "argmin",
+    "check",
+    "custom_fixed_point",
+    "custom_jvp",
+    "custom_linear_solve",
+    "custom_root",
+    "custom_vjp",
     "functional_call",
     "functionalize",
     "ggnvp",
@@ -32,4 +42,5 @@ __all__ = [
     "vhp",
     "vjp",
     "vmap",
+    "wrap_numpy",
 ]

@@ -118,7 +118,7 @@ def _pushed(f: Function_, values: tuple[Tensor, ...], ts: Any) -> Any:
 class _LinearSolve(Function):
     @staticmethod
     def forward(ctx: Any, spec: Any, b: Tensor, *values: Tensor) -> Tensor:
-        args = spec.args(values)
+        b, args = b.detach(), spec.args([v.detach() for v in values])
         with enable_grad():
             spec.refuse_captured(spec.matvec(_core.zeros_like(b), *args))
         x = spec.solve(lambda v: spec.matvec(v, *args), b)
@@ -221,7 +221,7 @@ class _Root(Function):
     @staticmethod
     def forward(ctx: Any, spec: Any, x: Tensor, *values: Tensor) -> Tensor:
         with enable_grad():
-            residual = spec.residual(x, *spec.args(values))
+            residual = spec.residual(x.detach(), *spec.args([v.detach() for v in values]))
             spec.refuse_captured(residual)
         if not isinstance(residual, Tensor) or residual.shape != x.shape:
             shape = list(residual.shape) if isinstance(residual, Tensor) else type(residual).__name__

@@ -131,9 +131,8 @@ class _Followed(Function):
         ctx.save_for_forward(*leaves)
         ctx.call = call  # type: ignore[attr-defined]
         with enable_grad():
-            ys = call(*leaves)
-        watched = [y for y in ys if isinstance(y, Tensor)]
-        if _core._innermost(watched)[1] != _core._innermost(list(leaves))[1]:
+            ys = call(*[x.detach() for x in leaves])
+        if _core._innermost([y for y in ys if isinstance(y, Tensor)])[1] in ("tape", "dual", "series"):
             raise RuntimeError(
                 "checkpoint: the function reads a tensor that is being differentiated and is not an argument; "
                 "pass it as an argument"
