@@ -106,6 +106,10 @@ impl Drop for Level {
         });
     }
 }
+/// Whether any transformation is active on this thread.
+pub(super) fn any_active() -> bool {
+    ACTIVE.with(|active| !active.borrow().is_empty())
+}
 /// The levels whose lanes draw random numbers of their own, outermost first, with the number of lanes of each.
 pub fn drawing_lanes(op: &'static str) -> Result<Vec<(LevelRef, usize)>> {
     ACTIVE.with(|active| {

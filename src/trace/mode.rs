@@ -1,4 +1,5 @@
 //! Per-thread modes: whether plain tensors are recorded, and the default float type.
+use super::level::any_active;
 use crate::dtype::DType;
 use std::{
     cell::Cell,
@@ -40,24 +41,26 @@ pub fn set_grad_enabled(on: bool) -> bool {
 }
 /// How the bottom tape behaves while a sweep runs over it: silent, or recording. The levels above are not concerned.
 pub struct SilentTape {
-    silent: bool,
+    /// Silenced because levels above share the switch; otherwise the switch itself was set.
+    silenced: bool,
     before: bool,
 }
 impl SilentTape {
     pub fn during_sweep(create_graph: bool) -> SilentTape {
+        let silenced = !create_graph && any_active();
         let before = grad_enabled();
-        match create_graph {
-            true => {
-                set_grad_enabled(true);
+        match silenced {
+            true => count_silenced(1),
+            false => {
+                set_grad_enabled(create_graph);
             }
-            false => count_silenced(1),
         }
-        SilentTape { silent: !create_graph, before }
+        SilentTape { silenced, before }
     }
 }
 impl Drop for SilentTape {
     fn drop(&mut self) {
-        match self.silent {
+        match self.silenced {
             true => count_silenced(-1),
             false => {
                 set_grad_enabled(self.before);
