@@ -14,5 +14,6 @@ pub mod ops;
 #[cfg(feature = "python")]
 mod python;
 pub mod shape;
+pub mod sparse;
 pub mod trace;
 pub mod variable;
