@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import json
 import os
 import platform
@@ -20,7 +21,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from comparison import cases, footprint, table
+
+from comparison import cases, footprint, table, transforms
 from comparison.measure import Figure, installed, measure
 
 
@@ -53,7 +55,7 @@ def figures(args: argparse.Namespace) -> Iterator[Figure]:
         return bool(pattern.search(title))
 
     rounds, sample, longest = (5, 0.01, 2.0) if args.quick else (21, 0.02, 10.0)
-    for case in cases.every(args.threads, args.quick):
+    for case in itertools.chain(cases.every(args.threads, args.quick), transforms.every(args.threads)):
         if wanted(case.title):
             try:
                 yield measure(case, libraries, rounds, sample, longest)
@@ -63,6 +65,8 @@ def figures(args: argparse.Namespace) -> Iterator[Figure]:
                 yield Figure(
                     case.group, case.name, case.threads, "s", values, None, case.against, case.at_least, note=note
                 )
+    if wanted("transform: cost"):
+        yield from transforms.costs(5 if args.quick else 15)
     yield from graph_and_package(args, wanted)
 
 

@@ -27,7 +27,7 @@ class Library:
             self.module.set_num_threads(threads)
 
 
-def installed(names: tuple[str, ...] = ("rustgrad", "torch", "numpy")) -> dict[str, Library]:
+def installed(names: tuple[str, ...] = ("rustgrad", "torch", "numpy", "jax")) -> dict[str, Library]:
     """The libraries of ``names`` that are here."""
     found = {}
     for name in names:
@@ -98,6 +98,17 @@ def loops(timer: timeit.Timer, wanted: float) -> int:
         count *= 4
 
 
+def least(codes: list[Code], rounds: int, sample: float = 0.02) -> list[float]:
+    """The least time per run of each statement, in turns."""
+    timers = [code.timer() for code in codes]
+    counts = [loops(timer, sample) if sample else 1 for timer in timers]
+    best = [math.inf] * len(codes)
+    for _ in range(rounds):
+        for i, timer in enumerate(timers):
+            best[i] = min(best[i], timer.timeit(counts[i]) / counts[i])
+    return best
+
+
 def measure(case: Case, libraries: dict[str, Library], rounds: int, sample: float, longest: float) -> Figure:
     """The least time per run of every library; garbage collection waits meanwhile, as in ``timeit``."""
     timers = {}
@@ -106,7 +117,7 @@ def measure(case: Case, libraries: dict[str, Library], rounds: int, sample: floa
             libraries[name].set_threads(case.threads)
             timers[name] = make(libraries[name].module).timer()
     counts = {name: loops(timer, sample) for name, timer in timers.items()}
-    best: dict[str, float | None] = dict.fromkeys(("rustgrad", "torch", "numpy"))
+    best: dict[str, float | None] = dict.fromkeys(("rustgrad", "torch", "numpy", "jax"))
     start = timeit.default_timer()
     for turn in range(rounds):
         for name, timer in timers.items():

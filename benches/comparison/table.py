@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from .measure import Figure
 
-HEADINGS = ("what", "threads", "rustgrad", "torch", "numpy", "ratio", "wanted", "")
-LIBRARIES = ("rustgrad", "torch", "numpy")
+HEADINGS = ("what", "threads", "rustgrad", "torch", "numpy", "jax", "ratio", "wanted", "")
+LIBRARIES = ("rustgrad", "torch", "numpy", "jax")
 NOTHING = "–"
 
 
@@ -42,14 +42,14 @@ def cells(figure: Figure) -> tuple[str, ...]:
     )
 
 
-WIDTHS = (50, 7, 10, 10, 10, 8, 16, 4)
+WIDTHS = (62, 7, 10, 10, 10, 10, 8, 16, 4)
 
 
 def line(parts: tuple[str, ...]) -> str:
     first, *rest = parts
     aligned = [first.ljust(WIDTHS[0])]
     for n, (part, width) in enumerate(zip(rest, WIDTHS[1:], strict=True), start=1):
-        aligned.append(part.ljust(width) if n >= 6 else part.rjust(width))
+        aligned.append(part.ljust(width) if n >= 7 else part.rjust(width))
     return "  ".join(aligned).rstrip()
 
 

@@ -18,6 +18,7 @@ mod protocols;
 mod random;
 mod reduce;
 mod shape;
+mod sparse;
 mod tensor;
 
 use function::{export, export_with_out};
@@ -33,6 +34,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     numpy::register(m)?;
     autograd::register(m)?;
     func::register(m)?;
+    sparse::register(m)?;
     arith::register(m)?;
     complex::register(m)?;
     create::register(m)?;

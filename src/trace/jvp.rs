@@ -34,7 +34,7 @@ pub(super) fn interpret(level: &LevelRef, op: &Prim, xs: &[&Value]) -> Result<Va
         return Err(Error::not_differentiable(
             op.name(),
             format!(
-                "the derivative of a {} result is not defined here; take .real or .imag before, or detach()",
+                "forward mode does not know the derivative of a {} result; take .real or .imag before, or detach()",
                 y.dtype()
             ),
         ));

@@ -74,7 +74,10 @@ pub(super) fn interpret(level: &LevelRef, op: &Prim, xs: &[&Value]) -> Result<Va
         return Ok(ys);
     }
     if ys.iter().any(|y| y.dtype().is_complex()) {
-        return Err(Error::not_differentiable(op.name(), "has no Taylor series in complex numbers here"));
+        return Err(Error::not_differentiable(
+            op.name(),
+            "Taylor mode does not know the series of a complex result; take .real or .imag before, or detach()",
+        ));
     }
     let terms: Vec<Terms> = if is_affine(op, &inputs) {
         let each = (1..=order).map(|k| {

@@ -60,7 +60,7 @@ fn finish(
         return Err(Error::not_differentiable(
             op.name(),
             format!(
-                "the derivative of a {} result is not defined here; take .real or .imag before, or detach()",
+                "reverse mode does not know the derivative of a {} result; take .real or .imag before, or detach()",
                 y.dtype()
             ),
         ));

@@ -10,9 +10,11 @@ from .modules import functional_call, functionalize, stack_module_state
 from .products import ggnvp, hess_diag, hvp, laplacian, vhp
 from .reverse import grad, grad_and_value, value_and_grad, vjp
 from .rules import custom_jvp, custom_vjp, wrap_numpy
+from .sparsity import Sparsity, hessian_sparsity, jacobian_sparsity, sparse_hessian, sparse_jacobian
 from .taylor import jet, taylor
 
 __all__ = [
+    "Sparsity",
     "argmin",
     "check",
     "custom_fixed_point",
@@ -27,15 +29,19 @@ __all__ = [
     "grad_and_value",
     "hess_diag",
     "hessian",
+    "hessian_sparsity",
     "hvp",
     "jacfwd",
     "jacobian",
+    "jacobian_sparsity",
     "jacrev",
     "jet",
     "jvp",
     "laplacian",
     "linearize",
     "register_pytree_node",
+    "sparse_hessian",
+    "sparse_jacobian",
     "stack_module_state",
     "taylor",
     "value_and_grad",

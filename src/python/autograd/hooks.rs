@@ -2,8 +2,8 @@
 use super::super::{error::foreign, tensor::Tensor};
 use crate::{
     error::{Error, Result},
-    graph::{Hook, NodeRef, When},
-    trace::Value,
+    graph::{Edge, Hook, NodeRef, When},
+    trace::{Kind, Value},
 };
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyTuple};
 use std::{any::Any, sync::Arc};
@@ -33,6 +33,13 @@ impl Hook for TensorHook {
                         crate::shape::show(new.shape()),
                         crate::shape::show(g.shape())
                     ),
+                )
+                .into());
+            }
+            if new.dtype() != g.dtype() {
+                return Err(Error::dtype(
+                    "hook",
+                    format!("returned a {} gradient for a {} one; convert it with .to(dtype)", new.dtype(), g.dtype()),
                 )
                 .into());
             }
@@ -129,6 +136,18 @@ impl RemovableHandle {
         self.remove();
     }
 }
+/// Where the cotangent of a value arrives: on the innermost tape that follows it, or its primal.
+fn followed(value: &Value) -> Option<Edge> {
+    match value {
+        Value::Array(_) => None,
+        Value::Taped(t) => Some(t.edge.clone()),
+        Value::Traced(t) => match &t.kind {
+            Kind::Taped { edge, .. } => Some(edge.clone()),
+            Kind::Batch(_) => None,
+            kind => followed(kind.inner()),
+        },
+    }
+}
 pub fn handle(node: NodeRef, id: u64) -> RemovableHandle {
     RemovableHandle { remove: Box::new(move || node.remove_hook(id)) }
 }
@@ -146,8 +165,13 @@ impl Tensor {
     /// >>> x.grad
     /// tensor(30.)
     fn register_hook(&self, hook: Py<PyAny>) -> PyResult<RemovableHandle> {
-        let Some(edge) = self.variable()?.edge()? else {
-            return Err(Error::graph("register_hook", "the tensor does not require a gradient").into());
+        let value = self.value()?;
+        let Some(edge) = followed(&value) else {
+            let why = match value.batch_level() {
+                Some(_) => "the tensor stands for many inside vmap and has no gradient of its own; hook it outside",
+                None => "the tensor does not require a gradient",
+            };
+            return Err(Error::graph("register_hook", why).into());
         };
         let id = edge.node.add_hook(When::Tensor(edge.slot), Arc::new(TensorHook(hook)));
         Ok(handle(edge.node, id))
