@@ -13,7 +13,7 @@ help: ## List the commands
 $(STAMPS)/venv: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --upgrade pip
-	$(BIN)/pip install -q 'maturin>=1.7,<2' 'numpy>=1.26' 'pytest>=8' 'hypothesis>=6.100' 'mpmath>=1.3' \
+	$(BIN)/pip install -q 'maturin>=1.7,<2' 'numpy>=1.26' 'optree>=0.12' 'pytest>=8' 'hypothesis>=6.100' 'mpmath>=1.3' \
 		'scipy>=1.11' 'scikit-learn>=1.4' 'matplotlib>=3.8' 'tqdm>=4.66' 'ruff==0.17.6' 'mypy==2.4.1'
 	@mkdir -p $(STAMPS) && touch $@
 

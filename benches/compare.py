@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-
 from comparison import cases, footprint, table, transforms
 from comparison.measure import Figure, installed, measure
 

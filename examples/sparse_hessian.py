@@ -6,6 +6,7 @@ length. The Hessian of the Lagrangian is banded; `sparse_hessian` finds that by 
 
 from __future__ import annotations
 
+import argparse
 import time
 from pathlib import Path
 
@@ -20,7 +21,6 @@ from scipy.optimize import NonlinearConstraint, minimize
 
 LINKS = 60
 SPAN, LENGTH = 1.0, 1.6
-OUTPUT = Path(__file__).parent / "output"
 
 
 def nodes(x: rg.Tensor) -> rg.Tensor:
@@ -43,6 +43,11 @@ def stretch(x: rg.Tensor) -> rg.Tensor:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output" / "sparse_hessian.png")
+    output = parser.parse_args().output
+    output = output / "sparse_hessian.png" if output.is_dir() else output
+
     t = np.linspace(0, 1, LINKS + 1)[1:-1]
     start = np.stack([SPAN * t, -0.5 * np.sin(np.pi * t)], axis=1).reshape(-1)
     x0 = rg.from_numpy(start)
@@ -80,7 +85,7 @@ def main() -> None:
     if violation > 1e-6:
         raise SystemExit("the chain does not hold together")
 
-    OUTPUT.mkdir(exist_ok=True)
+    output.parent.mkdir(parents=True, exist_ok=True)
     picture, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
     shape = nodes(tensor(found.x)).numpy()
     left.plot(*nodes(x0).numpy().T, color="0.7", label="start")
@@ -88,10 +93,10 @@ def main() -> None:
     left.set(title="a chain at rest", aspect="equal")
     left.legend()
     right.spy(hessian(tensor(found.x)) + curvature(tensor(found.x), ones), markersize=1.5)
-    right.set_title(f"Hessian of the Lagrangian, {of_links.color_count} products")
+    right.set_title(f"Hessian of the Lagrangian, {of_energy.color_count + of_links.color_count} products")
     picture.tight_layout()
-    picture.savefig(OUTPUT / "sparse_hessian.png", dpi=120)
-    print(f"picture in {OUTPUT / 'sparse_hessian.png'}")
+    picture.savefig(output, dpi=120)
+    print(f"picture in {output}")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,12 @@ from typing import Any
 import pytest
 import rustgrad as rg
 
-# Modules that exist for the machine, not for readers.
-HIDDEN = ("rustgrad._",)
+
+def hidden(module: str) -> bool:
+    """Whether a module is there for the package, not for readers."""
+    return any(part.startswith("_") and part != "_core" for part in module.split("."))
+
+
 # Python's own protocol methods: their meaning is in Python's manual.
 PYTHONS = {name for base in (object, type) for name in dir(base)}
 
@@ -23,7 +27,7 @@ PYTHONS = {name for base in (object, type) for name in dir(base)}
 def modules() -> Iterator[types.ModuleType]:
     yield rg
     for info in pkgutil.walk_packages(rg.__path__, "rustgrad."):
-        if not info.name.startswith(HIDDEN):
+        if not hidden(info.name) and info.name != "rustgrad._core":
             yield importlib.import_module(info.name)
 
 
@@ -45,7 +49,8 @@ def documented() -> Iterator[tuple[str, Any]]:
                 or id(thing) in seen
             ):
                 continue
-            if not (getattr(thing, "__module__", None) or "rustgrad").startswith("rustgrad"):
+            home = getattr(thing, "__module__", None) or "rustgrad"
+            if not home.startswith("rustgrad") or (hidden(home) and module is not rg.func):
                 continue
             seen.add(id(thing))
             yield f"{module.__name__}.{name}", thing

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import rustgrad as rg
-from rustgrad.func import _check as func_check
 from rustgrad.autograd import GradcheckError
+from rustgrad.func import _check as func_check
 from rustgrad.func import check
 from samples import OPS
 from sampling import tensors

@@ -121,7 +121,9 @@ def test_a_sparsity_is_reused_at_other_points():
 
 def test_check_finds_a_pattern_that_does_not_fit():
     known = hessian_sparsity(lambda x: (x**2).sum(), point(6))
-    with pytest.raises(RuntimeError, match=r"sparse_hessian: the pattern does not fit rosenbrock at this point: row \d"):
+    with pytest.raises(
+        RuntimeError, match=r"sparse_hessian: the pattern does not fit rosenbrock at this point: row \d"
+    ):
         sparse_hessian(rosenbrock, sparsity=known, check=True)(point(6))
     narrow = jacobian_sparsity(lambda x: x.sin(), point(6))
     with pytest.raises(RuntimeError, match="sparse_jacobian: the pattern does not fit"):
@@ -190,7 +192,11 @@ def test_random_wiring_is_recovered(seed):
             ValueError,
             r"of shape \(4, 4\), but the matrix has shape \(5, 5\)",
         ),
-        (lambda: rg.func.vmap(lambda x: sparse_hessian(rosenbrock)(x))(rg.ones(2, 3)), RuntimeError, "another transform"),
+        (
+            lambda: rg.func.vmap(lambda x: sparse_hessian(rosenbrock)(x))(rg.ones(2, 3)),
+            RuntimeError,
+            "another transform",
+        ),
     ],
 )
 def test_errors(call, error, message):
@@ -199,5 +205,5 @@ def test_errors(call, error, message):
 
 
 def test_a_dense_function_is_refused():
-    with pytest.raises(MemoryError, match="this function is dense, use func.jacobian"):
+    with pytest.raises(MemoryError, match=r"this function is dense, use func\.jacobian"):
         jacobian_sparsity(lambda x: x * x.sum(), rg.ones(40_000))

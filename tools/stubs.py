@@ -28,18 +28,18 @@ import numpy as np
 
 '''
 RESULTS = {
-    "None": "backward empty_cache exit manual_seed remove seed set_default_dtype "
+    "None": "_check_gradient _forbid_saved_hooks _pop_saved_hooks _push_saved_hooks _rebind backward empty_cache exit manual_seed remove seed set_default_dtype "
     "set_num_threads set_printoptions set_state __delitem__ __setitem__ __setstate__",
-    "builtins.bool": "_set_grad_enabled _set_inference __bool__ __contains__ allclose equal is_complex "
+    "builtins.bool": "_set_weak_zeros is_anomaly_enabled is_batched is_taped _set_grad_enabled _set_inference __bool__ __contains__ allclose equal is_complex "
     "is_contiguous is_floating_point is_grad_enabled "
     "is_inference is_inference_mode_enabled is_signed is_tensor "
     "can_cast is_leaf requires_grad retains_grad is_view",
-    "builtins.int": "__hash__ __index__ __int__ __len__ _version data_ptr dim element_size get_num_threads "
+    "builtins.int": "__hash__ __index__ __int__ __len__ _version data_ptr dim element_size get_num_threads id "
     "initial_seed itemsize nbytes ndim ndimension nelement numel output_nr storage_offset",
     "builtins.float": "__float__",
     "builtins.complex": "__complex__",
     "builtins.list[builtins.str]": "_watchers",
-    "builtins.str": "__repr__ __str__ __format__ name",
+    "builtins.str": "__repr__ __str__ __format__ name randomness",
     "builtins.tuple[builtins.int, ...]": "shape",
     "builtins.tuple[Tensor, ...]": "broadcast_tensors chunk split tensor_split unbind",
     "dtype": "_dtype_from_name dtype get_default_dtype promote_types result_type",
@@ -49,12 +49,28 @@ RESULTS = {
     "RemovableHandle": "register_hook register_post_accumulate_grad_hook register_prehook",
     "Any": "__array_function__ __array_interface__ __array_ufunc__ __array_wrap__ __deepcopy__ __dlpack__ "
     "__dlpack_device__ __enter__ __exit__ __getstate__ __reduce__ __reduce_ex__ aminmax cummax cummin device get_state "
-    "grad histc item itertype kthvalue layout max median metadata min mode next_functions nonzero pull size sort "
+    "grad histc item itertype kthvalue layout max median metadata min mode next_functions nonzero pull size sort unpack_series "
     "std_mean stride svd tolist topk type unique unpack_dual var_mean",
 }
 RESULT = {name: result for result, names in RESULTS.items() for name in names.split()}
 # What a name means depends on where it stands: the method says something, the function or property something else.
-SPECIAL = {"rustgrad._core.grad": "builtins.tuple[Tensor | None, ...]"}
+SPECIAL = {
+    "rustgrad._core.grad": "builtins.tuple[Tensor | None, ...]",
+    "rustgrad._core._edge_of": "builtins.tuple[Node, builtins.int]",
+    "rustgrad._core._innermost": "builtins.tuple[Level | None, builtins.str]",
+    "rustgrad._core._memory": "builtins.tuple[builtins.int, builtins.int]",
+    "rustgrad._core._record": "builtins.list[Tensor]",
+    "rustgrad._core._set_detecting": "builtins.bool | None",
+    "rustgrad._core._sweep_id": "builtins.int | None",
+    "rustgrad._core._sweep_reaches": "builtins.list[builtins.bool]",
+    "Level.unfollow": "builtins.tuple[Tensor, Tensor, Tensor]",
+    "_Pattern.color_columns": "builtins.tuple[Tensor, builtins.int]",
+    "_Pattern.color_star": "builtins.tuple[Tensor, builtins.int]",
+    "_Pattern.recover_star": "builtins.tuple[Tensor, Tensor]",
+    "_Pattern.shape": "builtins.tuple[builtins.int, builtins.int]",
+    "_Pattern.symmetrized": "_Pattern",
+    "_Pattern.transpose": "_Pattern",
+}
 # Every object has these; saying them again would only repeat typeshed.
 INHERITED = {
     *("__class__", "__delattr__", "__dir__", "__doc__", "__getattribute__", "__init__", "__init_subclass__"),

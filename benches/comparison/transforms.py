@@ -124,7 +124,16 @@ def _sparse(rg: Any) -> Iterator[Figure]:
         values = {"rustgrad": seconds}
         note = "of the first"
         yield Figure(
-            "transform", f"sparse Hessian of Rosenbrock, n = {n}", 1, "s", values, seconds / n / first, None, 2.0, False, note
+            "transform",
+            f"sparse Hessian of Rosenbrock, n = {n}",
+            1,
+            "s",
+            values,
+            seconds / n / first,
+            None,
+            2.0,
+            False,
+            note,
         )
 
 

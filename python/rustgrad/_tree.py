@@ -90,7 +90,9 @@ def spread(prefix: Any, tree: Any, what: str) -> list[Any]:
 
 
 def register_pytree_node(cls: type, flatten_fn: Callable[[Any], Any], unflatten_fn: Callable[[Any, Any], Any]) -> None:
-    """Let the transforms look inside of a class: ``flatten_fn(x)`` gives (children, rest), ``unflatten_fn(rest, children)`` x.
+    """Let the transforms look inside of a class.
+
+    ``flatten_fn(x)`` gives (children, rest), and ``unflatten_fn(rest, children)`` gives x back.
 
     Plain dataclasses need no registration, and classes registered with ``optree`` globally are known as well.
 
@@ -108,7 +110,7 @@ def register_pytree_node(cls: type, flatten_fn: Callable[[Any], Any], unflatten_
 
 
 def _register_dataclass(cls: type) -> None:
-    """Fields with tensors or containers are children; all others (numbers, names, functions) belong to the structure."""
+    """Fields with tensors or containers are children; all others (numbers, names, …) belong to the structure."""
     names = [field.name for field in dataclasses.fields(cls)]
 
     def take_apart(x: Any) -> tuple[list[Any], tuple[tuple[str, ...], tuple[tuple[str, Any], ...]]]:
@@ -117,7 +119,7 @@ def _register_dataclass(cls: type) -> None:
         return [values[n] for n in inner], (tuple(inner), tuple((n, values[n]) for n in names if n not in inner))
 
     def put_together(rest: Any, children: Any) -> Any:
-        x = object.__new__(cls)
+        x: Any = object.__new__(cls)
         for name, value in (*zip(rest[0], children, strict=True), *rest[1]):
             object.__setattr__(x, name, value)
         return x

@@ -10,7 +10,7 @@ use crate::{
 use pyo3::prelude::*;
 
 /// Which entries of a matrix can differ from zero, row by row.
-#[pyclass(frozen, module = "rustgrad._core")]
+#[pyclass(frozen, name = "_Pattern", module = "rustgrad._core")]
 pub struct Pattern(CorePattern);
 
 fn wrong(message: String) -> PyErr {

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from .._core import Tensor, grad
-from .differences import Array, GradcheckError, coordinates, numbers, tensor_along, units
 from ..autograd import forward_ad
+from .differences import Array, GradcheckError, coordinates, numbers, tensor_along, units
 
 Pull = Callable[[Array], Sequence[Array]]
 

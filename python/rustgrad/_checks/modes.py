@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._core import Tensor, grad, stack
+from ..autograd import forward_ad
+from ..func.batch import vmap
 from .differences import (
     Array,
     GradcheckError,
@@ -19,8 +21,6 @@ from .differences import (
     worst,
 )
 from .jacobians import Case, reverse_jacobians
-from ..autograd import forward_ad
-from ..func.batch import vmap
 
 # Batched and single calls do the same operations, so only roundoff may differ.
 SAME = (1e-8, 1e-5)
@@ -241,7 +241,7 @@ def check_batched_reverse(case: Case) -> None:
             return tuple(grad(y, xs, [g], retain_graph=True, allow_unused=True))
 
         try:
-            found = vmap(pull)(stack(batch))
+            found = vmap(pull, fallback="error")(stack(batch))
         except Exception as error:
             raise case.error(
                 f"batched reverse mode fails for {case.output_name(k)} ({error}); use operations that vmap can batch, "
@@ -273,7 +273,7 @@ def check_batched_forward(case: Case) -> None:
                 return [forward_ad.unpack_dual(y).tangent for y in case.call(duals)]
 
         try:
-            found = vmap(push)(stack(batch))
+            found = vmap(push, fallback="error")(stack(batch))
         except Exception as error:
             raise case.error(
                 f"batched forward mode fails for {case.input_name(i)} ({error}); use operations that vmap can batch, "

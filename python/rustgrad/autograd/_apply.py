@@ -52,7 +52,9 @@ def _taped(rules: Rules, args: tuple[Any, ...], level: Level | None) -> Outcome:
         outputs = [y.detach() if isinstance(y, Tensor) else y for y in inner.outputs]
         for i, _ in inner.dirty:
             if needs[i] and args[i].is_leaf:
-                raise RuntimeError(f"{rules.name}: cannot change argument {i}, a leaf that requires a gradient, in place")
+                raise RuntimeError(
+                    f"{rules.name}: cannot change argument {i}, a leaf that requires a gradient, in place"
+                )
     else:
         lower = _stripped(level, args)
         needs = [isinstance(a, Tensor) and level.is_taped(a) for a in args]

@@ -38,7 +38,9 @@ def over_lanes(rules: Rules, args: tuple[Any, ...], level: Level, interpret: Int
             f"define vmap() ({reason})",
             stacklevel=6,
         )
-    lanes = [interpret(rules, tuple(x[k] if yes else x for x, yes in zip(stacks, on_lanes, strict=True))) for k in range(n)]
+    lanes = [
+        interpret(rules, tuple(x[k] if yes else x for x, yes in zip(stacks, on_lanes, strict=True))) for k in range(n)
+    ]
     if not lanes:
         raise ValueError(f"{rules.name}: runs lane by lane, and there are no lanes to learn its shape")
     outputs = [
@@ -164,7 +166,9 @@ class OverLanes(Rules):
         if forward and forward_flags:
             flags = forward_flags
         put = lambda t, yes: level.batch(t) if yes and t is not None else t
-        inner._saved = inner._saved_forward = tuple(put(t, yes) for t, yes in zip(ctx.saved_tensors, flags, strict=True))
+        inner._saved = inner._saved_forward = tuple(
+            put(t, yes) for t, yes in zip(ctx.saved_tensors, flags, strict=True)
+        )
         for name, (value, yes) in attributes.items():
             setattr(inner, name, put(value, yes))
         return inner
@@ -175,7 +179,9 @@ class OverLanes(Rules):
         inner.needs_input_grad = ctx.needs_input_grad
         flags = forward_flags if forward and forward_flags else flags
         pick = lambda t, yes: t[lane] if yes and t is not None else t
-        inner._saved = inner._saved_forward = tuple(pick(t, yes) for t, yes in zip(ctx.saved_tensors, flags, strict=True))
+        inner._saved = inner._saved_forward = tuple(
+            pick(t, yes) for t, yes in zip(ctx.saved_tensors, flags, strict=True)
+        )
         for name, (value, yes) in attributes.items():
             setattr(inner, name, pick(value, yes))
         return inner
@@ -223,7 +229,9 @@ def _stacked(found: list[Any], n: int) -> list[Any]:
         return found
     if len(found) != n:
         raise RuntimeError("vmap: a lane is missing")
-    return [_core.stack(list(parts)) if isinstance(parts[0], Tensor) else parts[0] for parts in zip(*found, strict=True)]
+    return [
+        _core.stack(list(parts)) if isinstance(parts[0], Tensor) else parts[0] for parts in zip(*found, strict=True)
+    ]
 
 
 def _on(level: Level, t: Any) -> bool:

@@ -72,9 +72,7 @@ def _prove(
     image = linear(*probes)
     left = _inner(zip(image, cotangents, strict=False))
     right = _inner(zip(probes, found, strict=True))
-    size = sum(
-        float((y.abs() * g.abs()).sum()) for y, g in zip(image, cotangents, strict=False) if _both(y, g)
-    )
+    size = sum(float((y.abs() * g.abs()).sum()) for y, g in zip(image, cotangents, strict=False) if _both(y, g))
     if left != left or right != right:
         return  # numbers that are none prove nothing
     single = any(x.dtype == _core.float32 for x in inputs)

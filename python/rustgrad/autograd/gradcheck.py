@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from .._checks import modes
-from .._core import Tensor, from_numpy, grad
 from .._checks.differences import GradcheckError, numbers
 from .._checks.jacobians import Case, is_inexact
+from .._core import Tensor, from_numpy, grad
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._checks.differences import Array, GradcheckError, central_difference, numbers, place, worst
 from .._core import Tensor, float64, from_numpy, stack, zeros_like
 from .._core import grad as recorded_grad
-from .._checks.differences import Array, GradcheckError, central_difference, numbers, place, worst
 from .batch import vmap
 from .forward import jvp
 from .reverse import vjp
@@ -193,7 +193,7 @@ class _Checker:
         }
         for name, (f, of) in maps.items():
             try:
-                found = _arrays(vmap(f)(*stacks))
+                found = _arrays(vmap(f, fallback="error")(*stacks))
             except RuntimeError as error:
                 self.checks.append(Check(f"{name} against a loop", 0.0, f"the function cannot be batched ({error})"))
                 continue

@@ -128,7 +128,9 @@ class _Program:
 
     def _run_each(self, stacks: list[Any], n: int) -> tuple[list[Tensor], Any]:
         if n == 0:
-            raise ValueError(f"vmap: {name_of(self._func)} runs lane by lane, and there are no lanes to learn its shape")
+            raise ValueError(
+                f"vmap: {name_of(self._func)} runs lane by lane, and there are no lanes to learn its shape"
+            )
         state = _core.get_rng_state() if self._randomness == "same" else None
         results, first = [], None
         for lane in range(n):

@@ -165,7 +165,13 @@ class _Linear(_Spec):
             return pulled
 
         return _Linear(
-            self.name, self._structure, self._leaves, matvec=back, solve=solve, transpose_solve=self.solve, symmetric=False
+            self.name,
+            self._structure,
+            self._leaves,
+            matvec=back,
+            solve=solve,
+            transpose_solve=self.solve,
+            symmetric=False,
         )
 
 
@@ -225,7 +231,9 @@ class _Root(Function):
             spec.refuse_captured(residual)
         if not isinstance(residual, Tensor) or residual.shape != x.shape:
             shape = list(residual.shape) if isinstance(residual, Tensor) else type(residual).__name__
-            raise ValueError(f"{spec.name}: the residual has shape {shape} and the solution {list(x.shape)}; make them equal")
+            raise ValueError(
+                f"{spec.name}: the residual has shape {shape} and the solution {list(x.shape)}; make them equal"
+            )
         x = x.detach().clone()
         ctx.save_for_backward(x, *values)
         ctx.save_for_forward(x, *values)
@@ -236,7 +244,10 @@ class _Root(Function):
     def backward(ctx: Any, g: Tensor) -> Any:
         spec, (x, *values) = ctx.spec, ctx.saved_tensors
         w = custom_linear_solve(
-            lambda v, x, vs: vjp(lambda u: spec.residual(u, *spec.args(vs)), x)[1](v)[0], g, spec.solve, args=(x, list(values))
+            lambda v, x, vs: vjp(lambda u: spec.residual(u, *spec.args(vs)), x)[1](v)[0],
+            g,
+            spec.solve,
+            args=(x, list(values)),
         )
         by_args = _pulled(lambda *vs: spec.residual(x, *spec.args(vs)), tuple(values), -w)
         return (None, None, *by_args)
@@ -346,9 +357,7 @@ def custom_fixed_point(func: Function_, *, solve: Function_ | None = None) -> Ca
     return lambda solver: _differentiated("custom_fixed_point", residual, solver, solve)
 
 
-def argmin(
-    objective: Function_, solver: Function_ | None = None, *, solve: Function_ | None = None
-) -> Function_:
+def argmin(objective: Function_, solver: Function_ | None = None, *, solve: Function_ | None = None) -> Function_:
     """A function ``(init, *args)`` that returns the x that minimises ``objective(x, *args)``, with derivatives by ``args``.
 
     ``solver(init, *args)`` finds the minimum by any method and sees plain numbers; by default SciPy's BFGS does, with our
@@ -397,7 +406,9 @@ def _by_scipy(objective: Function_) -> Function_:
         found = minimize(value_and_slope, start, jac=True, method="BFGS", options={"gtol": 1e-5 if single else 1e-10})
         slope = np.abs(found.jac).max(initial=0.0)
         if not found.success and slope > (1e-3 if single else 1e-6):
-            raise RuntimeError(f"argmin: BFGS did not find the minimum of {name_of(objective)} ({found.message}); pass solver=")
+            raise RuntimeError(
+                f"argmin: BFGS did not find the minimum of {name_of(objective)} ({found.message}); pass solver="
+            )
         return tree(found.x)
 
     return solver

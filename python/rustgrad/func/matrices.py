@@ -201,9 +201,7 @@ def jacobian(
     """
     if mode not in ("auto", "forward", "reverse"):
         raise ValueError(f'jacobian: mode={mode!r} is not one of "auto", "forward", "reverse"')
-    forward = jacfwd(
-        func, argnums, has_aux, chunk_size=chunk_size, max_bytes=max_bytes, progress=progress
-    )
+    forward = jacfwd(func, argnums, has_aux, chunk_size=chunk_size, max_bytes=max_bytes, progress=progress)
     if mode == "forward":
         return forward
     budget = Budget("jacobian", chunk_size, max_bytes, progress)
@@ -244,5 +242,3 @@ def hessian(
     """
     inner = jacrev(func, argnums, has_aux=has_aux)
     return jacfwd(inner, argnums, has_aux, chunk_size=chunk_size, max_bytes=max_bytes, progress=progress)
-
-

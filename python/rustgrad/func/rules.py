@@ -96,7 +96,9 @@ class custom_jvp:
 
     def __call__(self, *args: Any) -> Any:
         if self._rule is None:
-            raise NotDifferentiableError(f"{name_of(self._func)}: no forward rule is set; use @{name_of(self._func)}.defjvp")
+            raise NotDifferentiableError(
+                f"{name_of(self._func)}: no forward rule is set; use @{name_of(self._func)}.defjvp"
+            )
         call = _Call(args)
         if not call.tensors:
             return self._func(*args)
@@ -119,7 +121,9 @@ class _ByTangent(Function):
         rule = cls.owner._rule
         if rule is None:
             raise NotDifferentiableError(f"{cls.__name__}: no forward rule is set")
-        answer = rule(call.nested(xs), call.nested([_core.zeros_like(x) if t is None else t for x, t in zip(xs, ts, strict=True)]))
+        answer = rule(
+            call.nested(xs), call.nested([_core.zeros_like(x) if t is None else t for x, t in zip(xs, ts, strict=True)])
+        )
         if not isinstance(answer, tuple) or len(answer) != 2:
             raise ValueError(f"{cls.__name__}: the forward rule must return (result, tangent)")
         slopes, outer = flatten(answer[1])
@@ -160,7 +164,9 @@ class custom_vjp:
 
     def __call__(self, *args: Any) -> Any:
         if self._forward is None or self._backward is None:
-            raise NotDifferentiableError(f"{name_of(self._func)}: no reverse rule is set; call defvjp(forward, backward)")
+            raise NotDifferentiableError(
+                f"{name_of(self._func)}: no reverse rule is set; call defvjp(forward, backward)"
+            )
         call = _Call(args)
         if not call.tensors:
             return self._func(*args)

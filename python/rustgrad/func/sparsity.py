@@ -26,8 +26,8 @@ class Sparsity:
 
     ``shape`` is that of the matrix; entry k lies in the column ``indices[k]``, those of row i from ``offsets[i]`` on.
     ``colors`` gives each column (each row for ``mode="reverse"``) one of ``color_count`` colours, and ``seeds`` as many
-    products with the matrix; entry k is read from the product of colour ``read_color[k]`` at ``read_place[k]``. Valid for
-    every point at which the function takes the same way through the program; ``where`` does not count as another way.
+    products with the matrix; entry k is read from the product of colour ``read_color[k]`` at ``read_place[k]``. Valid
+    for every point at which the program takes the same way; ``where`` does not count as another one.
     """
 
     shape: tuple[int, int]
@@ -41,17 +41,43 @@ class Sparsity:
 
     @property
     def nnz(self) -> int:
-        """The number of entries that can differ from zero."""
+        """The number of entries that can differ from zero.
+
+        Derivative: none, it is structure.
+
+        >>> import rustgrad as rg
+        >>> rg.func.jacobian_sparsity(rg.sin, rg.ones(5)).nnz
+        5
+        """
         return len(self.indices)
 
     def matrix(self, values: Any) -> Any:
-        """The entries as a ``scipy.sparse`` CSR array."""
+        """These entries, (nnz), as a ``scipy.sparse`` CSR array.
+
+        Derivative: none, the entries are plain numbers.
+
+        >>> import rustgrad as rg
+        >>> rg.func.jacobian_sparsity(rg.sin, rg.ones(2)).matrix([3.0, 4.0]).toarray()
+        array([[3., 0.],
+               [0., 4.]])
+        """
         from scipy.sparse import csr_array
 
         return csr_array((values, self.indices, self.offsets), shape=self.shape)
 
     def recovered(self, products: Any) -> Any:
-        """The matrix from its products with the seeds: one row per colour."""
+        """The matrix from its products with the sums of unit vectors of each colour, one product per row.
+
+        Shape: products are (color_count, rows), or (color_count, columns) for ``mode="reverse"``.
+
+        Derivative: none, the entries are plain numbers.
+
+        >>> import numpy as np
+        >>> import rustgrad as rg
+        >>> rg.func.jacobian_sparsity(rg.sin, rg.ones(2)).recovered(np.array([[3.0, 4.0]])).toarray()
+        array([[3., 0.],
+               [0., 4.]])
+        """
         return self.matrix(products[self.read_color, self.read_place])
 
     def __repr__(self) -> str:
@@ -65,7 +91,9 @@ def _point(x: Any, function: str) -> Tensor:
     if not x.dtype.is_floating_point:
         raise TypeError(f"{function}: the argument must be of a float dtype, not {x.dtype}")
     if _core._innermost([x.detach()])[1] != "plain":
-        raise RuntimeError(f"{function}: returns a SciPy matrix of plain numbers and cannot run inside another transform")
+        raise RuntimeError(
+            f"{function}: returns a SciPy matrix of plain numbers and cannot run inside another transform"
+        )
     return x.detach()
 
 
@@ -79,7 +107,7 @@ def _followed(func: Function, x: Tensor, args: tuple[Any, ...], kwargs: dict[str
         value, offsets, members = level.unfollow(y)
     finally:
         level.exit()
-    return _core.Pattern(value.numel(), x.numel(), offsets, members)
+    return _core._Pattern(value.numel(), x.numel(), offsets, members)
 
 
 def _numpy(t: Tensor) -> Indices:
@@ -119,8 +147,8 @@ def jacobian_sparsity(
 def hessian_sparsity(func: Function, x: Tensor, *args: Any, **kwargs: Any) -> Sparsity:
     """The pattern of the Hessian of ``func``, a single number, by its first argument at ``x``, with a star colouring.
 
-    Symmetric entries are recovered together, which takes fewer colours than columns alone (Gebremedhin, Manne and Pothen
-    2005). Shape: (n, n) for n elements. Raises MemoryError where the matrix is dense, TypeError for an argument that is
+    Symmetric entries are recovered together, which takes fewer colours than columns alone (Gebremedhin, Manne and
+    Pothen 2005). Shape: (n, n) for n elements. Raises MemoryError where the matrix is dense, TypeError for an argument that is
     no tensor.
 
     Derivative: none, it is structure.
@@ -183,8 +211,8 @@ def sparse_jacobian(
     """A function that returns the Jacobian of ``func`` by its first argument as a ``scipy.sparse`` CSR array.
 
     Shape: (elements of the output, elements of the argument), both flattened. The pattern and its colouring come from
-    ``jacobian_sparsity``, at every call unless ``sparsity`` is given; then as many products as there are colours give all
-    entries. ``check=True`` compares with a product along a random direction and raises RuntimeError where the pattern
+    ``jacobian_sparsity``, at every call unless ``sparsity`` is given; then as many products as there are colours give
+    all entries. ``check=True`` compares with a product along a random direction and raises RuntimeError where the pattern
     does not fit. Options: those of ``jacrev``, for the products.
 
     Derivative: none, the result is plain numbers; differentiate products (``jvp``, ``vjp``) instead.

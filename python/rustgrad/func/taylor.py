@@ -70,9 +70,7 @@ def _propagate(
     coefficients = []
     for k in range(len(by_order)):
         found = [terms[k] if terms else None for _, terms in parts]
-        coefficients.append(
-            [_core.zeros_like(p) if c is None else c for c, (p, _) in zip(found, parts, strict=True)]
-        )
+        coefficients.append([_core.zeros_like(p) if c is None else c for c, (p, _) in zip(found, parts, strict=True)])
     return unflatten(outer, [p for p, _ in parts]), coefficients
 
 

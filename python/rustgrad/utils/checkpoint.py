@@ -205,7 +205,9 @@ def checkpoint_sequential(
     """
     chain = list(functions)
     if not 1 <= segments <= len(chain):
-        raise ValueError(f"checkpoint_sequential: {segments} segments of {len(chain)} functions; take 1 to {len(chain)}")
+        raise ValueError(
+            f"checkpoint_sequential: {segments} segments of {len(chain)} functions; take 1 to {len(chain)}"
+        )
     size = len(chain) // segments
 
     def run(part: list[Callable[..., Any]]) -> Callable[..., Any]:
