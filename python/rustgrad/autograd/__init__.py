@@ -1,7 +1,7 @@
-"""Reverse and forward mode on tensors: ``backward``, ``grad``, grad modes, dual levels, functions with rules, checks."""
+"""Reverse and forward mode on tensors: ``backward``, ``grad``, modes, dual levels, functions with rules, checks."""
 
 from .._core import backward, grad
-from . import forward_ad, function, graph
+from . import forward_ad, function, functional, graph
 from .anomaly_mode import detect_anomaly, set_detect_anomaly, set_strong_zeros
 from .function import Function
 from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
@@ -15,6 +15,7 @@ __all__ = [
     "enable_grad",
     "forward_ad",
     "function",
+    "functional",
     "grad",
     "gradcheck",
     "gradgradcheck",
