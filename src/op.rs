@@ -132,6 +132,10 @@ pub trait Op: Clone + Debug + PartialEq + Send + Sync + Into<Prim> {
     fn name(&self) -> &'static str {
         Self::NAME
     }
+    /// Whether the rules hold for complex numbers as well.
+    fn on_complex(&self) -> bool {
+        false
+    }
     /// Whether the forward rule reads the outputs.
     fn reads_outputs(&self) -> bool {
         true
@@ -165,6 +169,7 @@ pub trait Rules: Send + Sync {
     fn name(&self) -> &'static str;
     fn differentiable(&self) -> bool;
     fn bilinear(&self) -> bool;
+    fn on_complex(&self) -> bool;
     fn reads_outputs(&self) -> bool;
     fn locality(&self) -> Locality;
     fn eval(&self, xs: &[&Array]) -> Result<Arrays>;
@@ -184,6 +189,9 @@ impl<O: Op> Rules for O {
     }
     fn bilinear(&self) -> bool {
         O::BILINEAR
+    }
+    fn on_complex(&self) -> bool {
+        Op::on_complex(self)
     }
     fn reads_outputs(&self) -> bool {
         Op::reads_outputs(self)

@@ -7,7 +7,13 @@ use crate::{
     error::{Error, Result},
     graph::{self, Edge, GradCell, NodeRef},
     op::Prim,
-    ops::{convert, diagonal::DiagonalScatter, expand, slice::SliceScatter},
+    ops::{
+        complex::{AsComplex, AsReal},
+        convert,
+        diagonal::DiagonalScatter,
+        expand,
+        slice::SliceScatter,
+    },
     shape::show,
     trace::{self, Value},
 };
@@ -112,19 +118,13 @@ impl Variable {
         let value = self.value()?;
         match (&value, on) {
             (Value::Array(array), true) => {
-                if !array.dtype().is_float() {
+                if !array.dtype().is_inexact() {
                     return Err(Error::graph(
                         "requires_grad_",
-                        match array.dtype().is_complex() {
-                            true => format!(
-                                "a {} tensor cannot require a gradient yet; split it with view_as_real",
-                                array.dtype()
-                            ),
-                            false => format!(
-                                "a {} tensor cannot require a gradient; convert it to a float dtype first",
-                                array.dtype()
-                            ),
-                        },
+                        format!(
+                            "a {} tensor cannot require a gradient; convert it to a float dtype first",
+                            array.dtype()
+                        ),
                     ));
                 }
                 let cell = self.cell.get_or_insert_with(Arc::default).clone();
@@ -294,6 +294,8 @@ fn scatter(base: &Value, path: &[Prim], new: &Value, written: bool) -> Result<Va
         Prim::Diagonal(diagonal) => finish(DiagonalScatter { window: *diagonal }.into(), &[base, &part]),
         Prim::Permute(permute) => finish(permute.inverse().into(), &[&part]),
         Prim::Reshape(_) => finish(crate::ops::reshape::Reshape { shape: base.shape().into() }.into(), &[&part]),
+        Prim::AsReal(_) => finish(AsComplex.into(), &[&part]),
+        Prim::AsComplex(_) => finish(AsReal.into(), &[&part]),
         Prim::Expand(_) => Err(Error::graph("expand", "cannot write through an expanded view; clone() it first")),
         other => Err(Error::graph(other.name(), "cannot write through this view; clone() it first")),
     }

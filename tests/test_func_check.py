@@ -149,7 +149,7 @@ def test_a_wrong_recorded_second_derivative_is_named():
 
 
 def test_wrong_batching_is_named(monkeypatch):
-    monkeypatch.setattr(func_check, "vmap", lambda f: lambda *x: tuple(y.flip(0) for y in rg.func.vmap(f)(*x)))
+    monkeypatch.setattr(func_check, "vmap", lambda f, **_: lambda *x: tuple(y.flip(0) for y in rg.func.vmap(f)(*x)))
     with pytest.raises(GradcheckError, match=r"vmap gives .* and a loop .* output 0, batch index first, at \[\d, \d\]"):
         check(lambda x: x * x, numbers(1.0, 2.0))
 

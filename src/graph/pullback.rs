@@ -7,6 +7,11 @@ use super::{
 };
 use crate::{
     error::Result,
+    ops::{
+        binary::{Binary, Scale},
+        create, expand, reshape,
+    },
+    shape::Dims,
     trace::{Kind, LevelRef, Value},
 };
 use std::collections::HashSet;
@@ -14,13 +19,39 @@ use std::collections::HashSet;
 /// Outputs with their cotangents.
 pub type Roots = Vec<(Value, Value)>;
 
-/// The innermost level at which any of these is dual.
-fn innermost<'a>(values: impl Iterator<Item = &'a Value>) -> Option<LevelRef> {
-    let level = |v: &Value| match v {
-        Value::Traced(t) if matches!(t.kind, Kind::Dual { .. }) => Some(t.level.clone()),
+/// The innermost level that has to be taken off before the bottom tape can be swept, and whether it batches: one at which
+/// an output or its cotangent is dual, or an output stands for many.
+fn innermost(roots: &Roots) -> Option<(LevelRef, bool)> {
+    let level = |v: &Value, output: bool| match v {
+        Value::Traced(t) if matches!(t.kind, Kind::Dual { .. }) => Some((t.level.clone(), false)),
+        Value::Traced(t) if output && matches!(t.kind, Kind::Batch(_)) => Some((t.level.clone(), true)),
         _ => None,
     };
-    values.filter_map(level).max_by_key(|l| l.id())
+    roots.iter().flat_map(|(y, g)| [level(y, true), level(g, false)]).flatten().max_by_key(|(l, _)| l.id())
+}
+/// Outputs that stand for many as their stacks: the cotangent of each lane meets its own slice of the stack alone, so
+/// that what comes back stands for many as well.
+fn stacked(roots: Roots, level: &LevelRef) -> Result<Roots> {
+    let one = |(y, g): (Value, Value)| {
+        let Some(Kind::Batch(stack)) = y.at(level) else { return Ok((y, g)) };
+        let n = stack.shape()[0];
+        let gs = match g.at(level) {
+            Some(Kind::Batch(gs)) => gs.clone(),
+            _ => expand::leading(&g, n)?,
+        };
+        let rank = gs.rank() + 1;
+        let mut shape = Dims::from_elem(1, rank);
+        (shape[0], shape[1]) = (n, n);
+        let full: Dims = [n].into_iter().chain(gs.shape().iter().copied()).collect();
+        let lanes = Value::Array(create::eye(n, n, gs.dtype())?);
+        let lanes = expand::to("grad", &reshape::reshape(&lanes, &shape)?, &full)?;
+        let mut single = Dims::from_slice(gs.shape());
+        single.insert(1, 1);
+        let gs = expand::to("grad", &reshape::reshape(&gs, &single)?, &full)?;
+        // Strongly zero: another lane's infinity is none of this lane's business.
+        Ok((stack.clone(), Value::traced(level, Kind::Batch(Scale::of(&lanes, &gs)?))))
+    };
+    roots.into_iter().map(one).collect()
 }
 fn parts(value: &Value, level: &LevelRef) -> (Value, Option<Value>) {
     match value.at(level) {
@@ -30,8 +61,10 @@ fn parts(value: &Value, level: &LevelRef) -> (Value, Option<Value>) {
 }
 /// Cotangents at `inputs`, themselves dual where the roots are; `None` where there is no dependence.
 pub fn pullback(roots: Roots, inputs: &[Edge], retain_graph: bool, create_graph: bool) -> Result<Vec<Option<Value>>> {
-    let Some(level) = innermost(roots.iter().flat_map(|(y, g)| [y, g])) else {
-        return plain(roots, inputs, retain_graph, create_graph);
+    let level = match innermost(&roots) {
+        None => return plain(roots, inputs, retain_graph, create_graph),
+        Some((level, true)) => return pullback(stacked(roots, &level)?, inputs, retain_graph, create_graph),
+        Some((level, false)) => level,
     };
     let (mut primal, mut tangent) = (Roots::new(), Roots::new());
     for (y, g) in &roots {
@@ -79,6 +112,7 @@ pub fn edges(value: &Value) -> Vec<Edge> {
         Value::Taped(t) => vec![t.edge.clone()],
         Value::Traced(t) => match &t.kind {
             Kind::Dual { primal, tangent } => [edges(primal), edges(tangent)].concat(),
+            Kind::Batch(stack) => edges(stack),
             _ => Vec::new(),
         },
         Value::Array(_) => Vec::new(),

@@ -327,6 +327,10 @@ pub fn seed(op: &'static str, output: &Value, given: Option<&Value>) -> Result<V
             ),
         )),
         Some(g) => crate::ops::convert::to(g, output.dtype()),
+        None if output.len() == 1 && output.dtype().is_complex() => Err(Error::graph(
+            op,
+            "a complex output has no gradient to start from by itself; pass gradient= (or grad_outputs=), or take .real",
+        )),
         None if output.len() == 1 => {
             let shape = crate::shape::Dims::from_slice(output.shape());
             Ok(Value::Array(Array::full(op, shape, output.dtype(), crate::dtype::Scalar::Float(1.0))?))

@@ -15,6 +15,9 @@ pub struct Convert {
 }
 impl Op for Convert {
     const NAME: &'static str = "to";
+    fn on_complex(&self) -> bool {
+        true
+    }
     fn locality(&self) -> Locality {
         Locality::Elementwise
     }
@@ -47,6 +50,9 @@ pub fn to(x: &Value, dtype: DType) -> Result<Value> {
 pub struct Copy;
 impl Op for Copy {
     const NAME: &'static str = "clone";
+    fn on_complex(&self) -> bool {
+        true
+    }
     fn locality(&self) -> Locality {
         Locality::Elementwise
     }

@@ -59,6 +59,9 @@ impl Window for Diagonal {
 }
 impl Op for Diagonal {
     const NAME: &'static str = "diagonal";
+    fn on_complex(&self) -> bool {
+        true
+    }
     fn locality(&self) -> Locality {
         Locality::Moves(Which::FIRST)
     }

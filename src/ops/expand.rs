@@ -25,6 +25,9 @@ impl Expand {
 }
 impl Op for Expand {
     const NAME: &'static str = "expand";
+    fn on_complex(&self) -> bool {
+        true
+    }
     fn locality(&self) -> Locality {
         Locality::Moves(Which::FIRST)
     }

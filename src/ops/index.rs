@@ -66,6 +66,9 @@ fn shifted(positions: &Value, n: usize, rows: usize) -> Result<Value> {
 }
 impl Op for Take {
     const NAME: &'static str = "take";
+    fn on_complex(&self) -> bool {
+        true
+    }
     fn locality(&self) -> Locality {
         Locality::Moves(Which::FIRST)
     }
@@ -102,6 +105,9 @@ impl Op for Take {
 }
 impl Op for PutAdd {
     const NAME: &'static str = "put_add";
+    fn on_complex(&self) -> bool {
+        true
+    }
     fn locality(&self) -> Locality {
         Locality::AddsRows
     }
@@ -142,6 +148,9 @@ impl Op for PutAdd {
 }
 impl Op for Put {
     const NAME: &'static str = "put";
+    fn on_complex(&self) -> bool {
+        true
+    }
     fn locality(&self) -> Locality {
         Locality::Moves(Which(0b101))
     }

@@ -20,6 +20,9 @@ fn part(x: &Value, axis: usize, start: usize, size: usize) -> Result<Value> {
 }
 impl Op for Cat {
     const NAME: &'static str = "cat";
+    fn on_complex(&self) -> bool {
+        true
+    }
     fn locality(&self) -> Locality {
         Locality::Moves(Which::ALL)
     }

@@ -1,5 +1,5 @@
 //! Matrix product over the last two axes.
-use super::{expand, reshape};
+use super::{complex, expand, reshape};
 use crate::{
     array::{Array, Strided},
     dtype::DType,
@@ -39,6 +39,9 @@ fn matrix<'a, T: Copy>(x: &Strided<'a, T>, offset: usize) -> MatRef<'a, T> {
 impl Op for MatMul {
     const NAME: &'static str = "matmul";
     const BILINEAR: bool = true;
+    fn on_complex(&self) -> bool {
+        true
+    }
     fn locality(&self) -> Locality {
         Locality::Product
     }
@@ -80,8 +83,16 @@ impl Op for MatMul {
     fn vjp(&self, at: &Saved, gs: &[Option<Value>]) -> Result<Slopes> {
         let Some(g) = &gs[0] else { return Ok(Slopes::from_iter([None, None])) };
         let r = g.rank();
-        let a = at.needs.has(0).then(|| self.call(&[g, &reshape::swap(at.input(1)?, r - 2, r - 1)?])).transpose()?;
-        let b = at.needs.has(1).then(|| self.call(&[&reshape::swap(at.input(0)?, r - 2, r - 1)?, g])).transpose()?;
+        let a = at
+            .needs
+            .has(0)
+            .then(|| self.call(&[g, &reshape::swap(&complex::conj(at.input(1)?)?, r - 2, r - 1)?]))
+            .transpose()?;
+        let b = at
+            .needs
+            .has(1)
+            .then(|| self.call(&[&reshape::swap(&complex::conj(at.input(0)?)?, r - 2, r - 1)?, g]))
+            .transpose()?;
         Ok(Slopes::from_iter([a, b]))
     }
     fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values> {

@@ -3,6 +3,7 @@ pub mod activation;
 pub mod arith;
 pub mod binary;
 pub mod compare;
+pub mod complex;
 pub mod convert;
 pub mod create;
 pub mod custom;
@@ -47,6 +48,7 @@ use activation::{Sigmoid, *};
 use arith::*;
 use binary::Scale;
 use compare::Compare;
+use complex::{AsComplex, AsReal, Conj};
 use convert::{Convert, Copy};
 use custom::Custom;
 use diagonal::{Diagonal, DiagonalInto, DiagonalScatter};
@@ -171,7 +173,7 @@ ops! {
     unary: Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Digamma Erf Erfc Erfinv Exp Exp2 Expm1 Floor Lgamma Log Log10 Log1p
         Log2 LogSigmoid Ndtr Neg Polygamma Reciprocal Relu Round Rsqrt Sigmoid Sign Sin Sinh Sqrt Square Tan Tanh Trunc;
     binary: Add Atan2 BitAnd BitOr BitXor Div Fmod FloorDivide Hypot LeftShift LogAddExp Maximum Minimum Mul Pow Remainder RightShift Scale Sub XLogY;
-    full: ArgExtreme ArgSort Cat Compare Convert Copy CumSum Diagonal DiagonalScatter Expand Extreme Leaf LogSumExp MatMul Norm Permute Prod Put PutAdd
+    full: ArgExtreme ArgSort AsComplex AsReal Cat Compare Conj Convert Copy CumSum Diagonal DiagonalScatter Expand Extreme Leaf LogSumExp MatMul Norm Permute Prod Put PutAdd
         Reshape Slice SliceScatter SlopeOf Softmax Sum Take Truth Var Where;
     boxed: CheckIndex Custom DiagonalInto SliceInto
 }

@@ -47,6 +47,9 @@ pub fn view_strides(from: &[usize], strides: &[isize], shape: &[usize]) -> Optio
 }
 impl Op for Reshape {
     const NAME: &'static str = "reshape";
+    fn on_complex(&self) -> bool {
+        true
+    }
     fn locality(&self) -> Locality {
         Locality::Moves(Which::FIRST)
     }
@@ -141,6 +144,9 @@ impl Permute {
 }
 impl Op for Permute {
     const NAME: &'static str = "permute";
+    fn on_complex(&self) -> bool {
+        true
+    }
     fn locality(&self) -> Locality {
         Locality::Moves(Which::FIRST)
     }

@@ -18,6 +18,9 @@ pub struct CumSum {
 }
 impl Op for CumSum {
     const NAME: &'static str = "cumsum";
+    fn on_complex(&self) -> bool {
+        true
+    }
     fn locality(&self) -> Locality {
         Locality::Along(crate::shape::Axes::one(self.axis))
     }

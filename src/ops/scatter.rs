@@ -30,6 +30,9 @@ use crate::{
 pub struct SlopeOf;
 impl Op for SlopeOf {
     const NAME: &'static str = "slope_of";
+    fn on_complex(&self) -> bool {
+        true
+    }
     fn locality(&self) -> Locality {
         Locality::Elementwise
     }

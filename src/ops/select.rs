@@ -53,6 +53,9 @@ fn choose<T: Element>(xs: &[&Array], y: &mut Array) -> Result<()> {
 }
 impl Op for Where {
     const NAME: &'static str = "where";
+    fn on_complex(&self) -> bool {
+        true
+    }
     fn locality(&self) -> Locality {
         Locality::Elementwise
     }

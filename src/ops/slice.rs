@@ -51,6 +51,9 @@ impl Window for Slice {
 }
 impl Op for Slice {
     const NAME: &'static str = "slice";
+    fn on_complex(&self) -> bool {
+        true
+    }
     fn locality(&self) -> Locality {
         Locality::Moves(Which::FIRST)
     }

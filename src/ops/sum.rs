@@ -24,6 +24,9 @@ impl Sum {
 }
 impl Op for Sum {
     const NAME: &'static str = "sum";
+    fn on_complex(&self) -> bool {
+        true
+    }
     fn locality(&self) -> Locality {
         Locality::Along(self.axes)
     }

@@ -1,7 +1,7 @@
 //! The family of elementwise ops with one input: say the function and its slope, and every rule follows.
 use super::{
-    arith::Mul,
-    binary::{Binary, Scale},
+    binary::Binary,
+    complex,
     product::{OfUnary, Product, WORTHWHILE},
     Map1, Prim,
 };
@@ -224,19 +224,17 @@ where
     }
 }
 /// `t * slope(v)`: one fused pass over plain numbers, or recorded ops while someone is still watching.
-fn scale<E: Unary>(e: &E, t: &Value, v: &Value) -> Result<Value>
+///
+/// `adjoint`: `t` is a cotangent, which meets the conjugate of a complex slope.
+fn scale<E: Unary>(e: &E, t: &Value, v: &Value, adjoint: bool) -> Result<Value>
 where
     Map1<E>: Into<Prim>,
 {
     if let Of::Constant(c) = E::SLOPE {
         return times(t, c);
     }
-    if weak_zeros() {
-        return Mul::of(t, &e.slope(Expr::new(v)).finish(v)?);
-    }
-    let (Value::Array(t), Value::Array(v)) = (t, v) else {
-        let slope = e.slope(Expr::new(v)).finish(v)?;
-        return Scale::of(t, &slope);
+    let (Value::Array(t), Value::Array(v), false) = (t, v, weak_zeros() || v.dtype().is_complex()) else {
+        return complex::scaled(t, &e.slope(Expr::new(v)).finish(v)?, adjoint);
     };
     if let Some(out) = small_scaled(e, t, v) {
         return Ok(Value::Array(out));
@@ -257,6 +255,9 @@ where
     Map1<E>: Into<Prim>,
 {
     const NAME: &'static str = E::NAME;
+    fn on_complex(&self) -> bool {
+        E::ON_COMPLEX
+    }
     fn reads_outputs(&self) -> bool {
         E::SLOPE == Of::Output
     }
@@ -285,7 +286,7 @@ where
     }
     fn jvp(&self, xs: &[Value], ys: &[Value], ts: &[Option<Value>]) -> Result<Slopes> {
         let Some(t) = &ts[0] else { return Ok(one(None)) };
-        Ok(one(Some(scale(&self.0, t, if E::SLOPE == Of::Output { &ys[0] } else { &xs[0] })?)))
+        Ok(one(Some(scale(&self.0, t, if E::SLOPE == Of::Output { &ys[0] } else { &xs[0] }, false)?)))
     }
     fn saves(&self, _: Which) -> Saves {
         match E::SLOPE {
@@ -298,13 +299,13 @@ where
         let Some(g) = &gs[0] else { return Ok(one(None)) };
         Ok(one(Some(match E::SLOPE {
             Of::Constant(c) => times(g, c)?,
-            Of::Input => scale(&self.0, g, at.input(0)?)?,
-            Of::Output => scale(&self.0, g, at.output(0)?)?,
+            Of::Input => scale(&self.0, g, at.input(0)?, true)?,
+            Of::Output => scale(&self.0, g, at.output(0)?, true)?,
         })))
     }
     fn shares(&self, at: &Saved, gs: &[Option<Value>]) -> Option<Result<Shares>> {
         let Some(Value::Array(g)) = &gs[0] else { return None };
-        if g.len() < WORTHWHILE || E::SLOPE == Of::Constant(1.0) || weak_zeros() {
+        if g.len() < WORTHWHILE || E::SLOPE == Of::Constant(1.0) || weak_zeros() || !g.dtype().is_float() {
             return None;
         }
         let v = at.kept(0).or(at.made(0));

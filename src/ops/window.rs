@@ -30,6 +30,9 @@ where
     PutInto<W>: Into<Prim>,
 {
     const NAME: &'static str = W::INTO;
+    fn on_complex(&self) -> bool {
+        true
+    }
     fn locality(&self) -> Locality {
         Locality::Moves(Which::FIRST)
     }
@@ -63,6 +66,9 @@ where
     Scatter<W>: Into<Prim>,
 {
     const NAME: &'static str = W::SCATTER;
+    fn on_complex(&self) -> bool {
+        true
+    }
     fn locality(&self) -> Locality {
         Locality::Moves(Which(0b11))
     }

@@ -1,72 +1,44 @@
-//! Complex numbers: parts, conjugates and views as pairs of reals. Values only; derivatives are refused.
+//! Complex numbers: parts, conjugates and views as pairs of reals.
 use super::{
     export, export_with_out,
     tensor::{Operand, Tensor},
 };
 use crate::{
-    array::Array,
-    dtype::Scalar,
     error::{Error, Result},
     ops::{
-        arith::{Mul, Sub},
+        arith::Sub,
         binary::Binary,
-        convert, join,
+        complex::{conj, joined, part, AsComplex, AsReal},
+        convert, expand,
         power::Hypot,
+        reshape::Reshape,
         rounding::Abs,
         trig::Atan2,
         unary::Unary,
-        Fixed,
+        views::narrow_op,
     },
-    shape::{show, Dims, Strides},
+    shape::show,
     trace::Value,
 };
 use pyo3::prelude::*;
 
-/// The real (0) or imaginary (1) part as a view of the same memory.
-fn part(op: &'static str, x: &Value, which: usize) -> Result<Value> {
-    let pairs = as_real(op, x)?;
-    let rank = pairs.rank() - 1;
-    let (shape, strides) = (Dims::from_slice(&pairs.shape()[..rank]), Strides::from_slice(&pairs.strides()[..rank]));
-    Ok(Value::Array(pairs.view(op, shape, strides, which as isize)?))
-}
-fn as_real(op: &'static str, x: &Value) -> Result<Array> {
-    let array =
-        x.plain().ok_or_else(|| Error::graph(op, "complex numbers inside transformations are not supported"))?;
-    array.reinterpret(array.dtype().real()).filter(|_| array.dtype().is_complex()).ok_or_else(|| {
-        Error::dtype(op, format!("needs a complex tensor, not {} of shape {}", array.dtype(), show(array.shape())))
-    })
-}
 pub fn abs(x: &Value) -> Result<Value> {
     match x.dtype().is_complex() {
         true => Hypot::of(&part("abs", x, 0)?, &part("abs", x, 1)?),
         false => Abs.of(x),
     }
 }
-/// Real and imaginary parts put together.
-fn joined(real: &Value, imag: &Value) -> Result<Value> {
-    if real.edge().is_some() || imag.edge().is_some() || real.plain().is_none() || imag.plain().is_none() {
-        return Err(Error::not_differentiable(
-            "complex",
-            "the derivative of a complex result is not defined here; detach() the parts",
-        ));
+/// The real (0) or imaginary (1) part: a view, whose writes reach the tensor and its history.
+fn part_view(op: &'static str, x: &Tensor, which: i64) -> PyResult<Tensor> {
+    let value = x.value()?;
+    if !value.dtype().is_complex() {
+        let why = format!("needs a complex tensor, not {} of shape {}", value.dtype(), show(value.shape()));
+        return Err(Error::dtype(op, why).into());
     }
-    if real.dtype() != imag.dtype() || !real.dtype().is_float() {
-        return Err(Error::dtype(
-            "complex",
-            format!("needs two float tensors of one dtype, not {} and {}", real.dtype(), imag.dtype()),
-        ));
-    }
-    let (real, imag) = crate::ops::expand::pair("complex", real, imag)?;
-    let pairs = join::stack(&[real.clone(), imag], real.rank())?;
-    let array = pairs.array()?.reinterpret(real.dtype().complex());
-    array.map(Value::Array).ok_or_else(|| Error::graph("complex", "the parts do not lie side by side"))
-}
-fn conjugate(x: &Value) -> Result<Value> {
-    if !x.dtype().is_complex() {
-        return Ok(x.clone());
-    }
-    let negative = Mul::fixed(&part("conj", x, 1)?, Fixed::Right(Scalar::Float(-1.0)))?;
-    joined(&part("conj", x, 0)?, &negative)
+    let mut pairs = x.variable()?.view(AsReal.into())?;
+    let one = narrow_op(op, pairs.value()?.shape(), -1, which, 1)?;
+    let shape = value.shape().into();
+    Ok(Tensor::from_variable(pairs.view(one)?.view(Reshape { shape }.into())?))
 }
 #[pymethods]
 impl Tensor {
@@ -77,7 +49,10 @@ impl Tensor {
     #[getter(real)]
     fn real_part(&self) -> PyResult<Tensor> {
         let x = self.value()?;
-        Ok(if x.dtype().is_complex() { part("real", &x, 0)? } else { x }.into())
+        if x.dtype().is_complex() {
+            return part_view("real", self, 0);
+        }
+        Ok(x.into())
     }
     #[setter(real)]
     fn set_real_part(&self, value: Operand) -> PyResult<()> {
@@ -94,18 +69,18 @@ impl Tensor {
     /// tensor([2.])
     #[getter(imag)]
     fn imaginary_part(&self) -> PyResult<Tensor> {
-        Ok(part("imag", &self.value()?, 1)?.into())
+        part_view("imag", self, 1)
     }
     /// Complex conjugate; a real tensor as it is.
     ///
     /// Shape and dtype: any, kept.
     ///
-    /// Derivative: 1 for real tensors; complex ones have none.
+    /// Derivative: the conjugate of the tangent, and of the cotangent.
     ///
     /// >>> rg.conj(rg.tensor([1 + 2j]))
     /// tensor([1.-2.j])
     fn conj(&self) -> PyResult<Tensor> {
-        Ok(conjugate(&self.value()?)?.into())
+        Ok(conj(&self.value()?)?.into())
     }
     /// The same numbers: `conj` computes them at once.
     ///
@@ -119,7 +94,7 @@ impl Tensor {
     /// Shape: any, kept. Complex numbers give the dtype of their parts, integers the default dtype; raises TypeError
     /// for booleans.
     ///
-    /// Derivative: 0 for real tensors; complex ones have none.
+    /// Derivative: 0 for real tensors; that of atan2(imag, real) for complex ones.
     ///
     /// >>> rg.angle(rg.tensor([1j, -1 + 0j]))
     /// tensor([1.5708, 3.1416])
@@ -135,58 +110,54 @@ impl Tensor {
     ///
     /// Shape: (…) gives (…, 2), in the dtype of the parts; raises TypeError for real tensors.
     ///
-    /// Derivative: none, complex tensors do not require a gradient.
+    /// Derivative: the pairs of the tangent; of a cotangent, real + i·imag.
     ///
     /// >>> rg.view_as_real(rg.tensor([1 + 2j]))
     /// tensor([[1., 2.]])
     fn view_as_real(&self) -> PyResult<Tensor> {
-        Ok(Value::Array(as_real("view_as_real", &self.value()?)?).into())
+        Ok(self.variable()?.view(AsReal.into()).map(Tensor::from_variable)?)
     }
     /// A view of pairs (real, imag) in the last dimension as complex numbers.
     ///
     /// Shape: (…, 2), contiguous, gives (…); raises ValueError for others.
     ///
-    /// Derivative: none; raises NotDifferentiableError for a tensor that requires a gradient.
+    /// Derivative: the tangent as complex numbers; of a cotangent, its pairs.
     ///
     /// >>> rg.view_as_complex(rg.tensor([[1.0, 2.0]]))
     /// tensor([1.+2.j])
     fn view_as_complex(&self) -> PyResult<Tensor> {
         let x = self.value()?;
-        if !matches!(x, Value::Array(_)) {
-            return Err(Error::not_differentiable(
-                "view_as_complex",
-                "the derivative of a complex result is not defined here; detach() first",
-            )
-            .into());
+        if x.shape().last() != Some(&2) || x.plain().is_some_and(|a| !a.is_contiguous()) {
+            let (dtype, shape) = (x.dtype(), show(x.shape()));
+            let why = format!("needs a float tensor whose last dimension is 2 and contiguous, not {dtype} {shape}");
+            return Err(Error::shape("view_as_complex", why).into());
         }
-        let array = x.array()?;
-        let view =
-            array.reinterpret(array.dtype().complex()).filter(|_| array.dtype().is_float()).ok_or_else(|| {
-                Error::shape(
-                    "view_as_complex",
-                    format!("needs a float tensor whose last dimension is 2 and contiguous, not {:?}", array),
-                )
-            })?;
-        Ok(Value::Array(view).into())
+        Ok(self.variable()?.view(AsComplex.into()).map(Tensor::from_variable)?)
     }
 }
 /// Complex numbers from their parts.
 ///
 /// Shapes: both broadcast. Two float tensors of one dtype; raises TypeError for others.
 ///
-/// Derivative: none; raises NotDifferentiableError for parts that require a gradient.
+/// Derivative: the parts of the tangent, and of the cotangent.
 ///
 /// >>> rg.complex(rg.tensor([1.0]), rg.tensor([2.0]))
 /// tensor([1.+2.j])
 #[pyfunction]
 fn complex(real: &Tensor, imag: &Tensor) -> PyResult<Tensor> {
-    Ok(joined(&real.value()?, &imag.value()?)?.into())
+    let (real, imag) = (real.value()?, imag.value()?);
+    if real.dtype() != imag.dtype() || !real.dtype().is_float() {
+        let why = format!("needs two float tensors of one dtype, not {} and {}", real.dtype(), imag.dtype());
+        return Err(Error::dtype("complex", why).into());
+    }
+    let (real, imag) = expand::pair("complex", &real, &imag)?;
+    Ok(joined(&real, &imag)?.into())
 }
 /// The real part, on the same memory; a real tensor itself.
 ///
 /// Shape: kept; complex numbers give the dtype of their parts.
 ///
-/// Derivative: 1 for real tensors; complex ones have none.
+/// Derivative: the real part of the tangent; a cotangent is that of the real part.
 ///
 /// >>> rg.real(rg.tensor([1 + 2j]))
 /// tensor([1.])
@@ -198,7 +169,7 @@ fn real(input: &Tensor) -> PyResult<Tensor> {
 ///
 /// Shape: kept, in the dtype of the parts; raises TypeError for a real tensor.
 ///
-/// Derivative: none, complex tensors do not require a gradient.
+/// Derivative: the imaginary part of the tangent; a cotangent comes back times i.
 ///
 /// >>> rg.imag(rg.tensor([1 + 2j]))
 /// tensor([2.])

@@ -42,7 +42,7 @@ fn check_tangent(op: &'static str, primal: &Value, tangent: &Value) -> Result<()
             ),
         ));
     }
-    if !primal.dtype().is_float() {
+    if !primal.dtype().is_inexact() {
         return Err(Error::not_differentiable(
             op,
             format!("a {} tensor has no tangent; convert it to a float dtype first", primal.dtype()),
@@ -209,7 +209,7 @@ impl Level {
     /// `tensor` as a leaf of this level's tape.
     fn watch(&self, tensor: &Tensor) -> PyResult<Tensor> {
         let value = tensor.value()?;
-        if !value.dtype().is_float() {
+        if !value.dtype().is_inexact() {
             return Err(Error::not_differentiable(
                 "vjp",
                 format!("a {} tensor has no gradient; convert it to a float dtype first", value.dtype()),

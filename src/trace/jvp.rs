@@ -1,8 +1,8 @@
 //! Forward mode: values travel with their tangents.
-use super::{apply_prim, Kind, LevelRef, Value};
+use super::{apply_prim, check_complex, Kind, LevelRef, Value};
 use crate::{
     array::Array,
-    error::{Error, Result},
+    error::Result,
     op::{Prim, Values},
 };
 use smallvec::SmallVec;
@@ -30,15 +30,7 @@ pub(super) fn interpret(level: &LevelRef, op: &Prim, xs: &[&Value]) -> Result<Va
     if !op.differentiable() || !ys.iter().any(|y| y.dtype().is_inexact()) {
         return Ok(ys);
     }
-    if let Some(y) = ys.iter().find(|y| y.dtype().is_complex()) {
-        return Err(Error::not_differentiable(
-            op.name(),
-            format!(
-                "forward mode does not know the derivative of a {} result; take .real or .imag before, or detach()",
-                y.dtype()
-            ),
-        ));
-    }
+    check_complex(op, "forward mode", ys.iter().chain(&primals))?;
     let ts = op.jvp(&primals, &ys, &tangents)?;
     Ok(ys
         .into_iter()

@@ -18,7 +18,7 @@ pub use value::{Kind, Taped, Traced, Value};
 
 use crate::{
     array::Array,
-    error::Result,
+    error::{Error, Result},
     op::{Arrays, Prim, Values},
 };
 use smallvec::SmallVec;
@@ -65,4 +65,17 @@ fn eval(op: &Prim, xs: &[&Value]) -> Result<Arrays> {
         arrays.push(x.array()?);
     }
     op.eval(&arrays)
+}
+/// Whether the rules of `op` hold here: those of few ops hold for complex numbers.
+pub fn check_complex<'a>(op: &Prim, mode: &'static str, mut values: impl Iterator<Item = &'a Value>) -> Result<()> {
+    match values.find(|v| v.dtype().is_complex() && !op.on_complex()) {
+        None => Ok(()),
+        Some(v) => Err(Error::not_differentiable(
+            op.name(),
+            format!(
+                "{mode} does not know its derivative for {} numbers; take .real and .imag before, or detach()",
+                v.dtype()
+            ),
+        )),
+    }
 }

@@ -3,10 +3,10 @@
 //! Everything follows from the forward rules: y' = J(x)·x', read with series for numbers, gives the coefficients of y'
 //! and, divided by 1, 2, …, those of y. Ops linear in their inputs apply to each coefficient; products convolve. This is
 //! the recurrence of Griewank and Walther, Evaluating Derivatives (2008), chapter 13, with the slope as the known part.
-use super::{apply_prim, Kind, LevelRef, Value};
+use super::{apply_prim, check_complex, Kind, LevelRef, Value};
 use crate::{
     dtype::Scalar,
-    error::{Error, Result},
+    error::Result,
     op::{add, Prim, Values, Which},
     ops::{
         arith::{Div, Mul},
@@ -73,12 +73,7 @@ pub(super) fn interpret(level: &LevelRef, op: &Prim, xs: &[&Value]) -> Result<Va
     if !op.differentiable() || !ys.iter().any(|y| y.dtype().is_inexact()) {
         return Ok(ys);
     }
-    if ys.iter().any(|y| y.dtype().is_complex()) {
-        return Err(Error::not_differentiable(
-            op.name(),
-            "Taylor mode does not know the series of a complex result; take .real or .imag before, or detach()",
-        ));
-    }
+    check_complex(op, "Taylor mode", ys.iter().chain(&primals))?;
     let terms: Vec<Terms> = if is_affine(op, &inputs) {
         let each = (1..=order).map(|k| {
             let ts: SmallVec<[Option<Value>; 4]> =
@@ -97,7 +92,7 @@ pub(super) fn interpret(level: &LevelRef, op: &Prim, xs: &[&Value]) -> Result<Va
     Ok(ys
         .into_iter()
         .zip(terms)
-        .map(|(y, terms)| match y.dtype().is_float() && terms.iter().any(Option::is_some) {
+        .map(|(y, terms)| match y.dtype().is_inexact() && terms.iter().any(Option::is_some) {
             true => series(level, y, terms),
             false => y,
         })

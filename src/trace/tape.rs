@@ -1,8 +1,8 @@
 //! Reverse mode: ops are recorded as they happen; the sweep reads them backwards.
-use super::{apply_prim, eval, level::records, mode::observed, Kind, LevelRef, Value};
+use super::{apply_prim, check_complex, eval, level::records, mode::observed, Kind, LevelRef, Value};
 use crate::{
     array::Array,
-    error::{Error, Result},
+    error::Result,
     graph::{origin, Edge, Kept, NodeRef, Parents, SavedValue},
     op::{Op, Prim, Values, Which},
     ops::custom::Custom,
@@ -56,14 +56,11 @@ fn finish(
     if !ys.iter().any(|y| y.dtype().is_inexact()) {
         return Ok(ys);
     }
-    if let Some(y) = ys.iter().find(|y| y.dtype().is_complex()) {
-        return Err(Error::not_differentiable(
-            op.name(),
-            format!(
-                "reverse mode does not know the derivative of a {} result; take .real or .imag before, or detach()",
-                y.dtype()
-            ),
-        ));
+    check_complex(&op, "reverse mode", ys.iter())?;
+    if !op.on_complex() {
+        for i in (0..parents.len()).filter(|&i| parents[i].is_some()) {
+            check_complex(&op, "reverse mode", std::iter::once(&input(i)?))?;
+        }
     }
     let needs = parents.iter().enumerate().fold(Which::NONE, |w, (i, p)| if p.is_some() { w.with(i) } else { w });
     let saves = op.saves(needs);
@@ -164,7 +161,7 @@ pub fn record_custom(
     if observed() {
         origin::note(&node);
     }
-    let carries = |slot: usize, y: &Value| y.dtype().is_float() && !constant.get(slot).copied().unwrap_or(false);
+    let carries = |slot: usize, y: &Value| y.dtype().is_inexact() && !constant.get(slot).copied().unwrap_or(false);
     Ok(ys
         .into_iter()
         .enumerate()

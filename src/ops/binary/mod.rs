@@ -2,7 +2,7 @@
 mod numbers;
 
 use super::{
-    expand,
+    complex, expand,
     product::{OfBinary, Product, WORTHWHILE},
     unary::{scaled, times},
     Fixed, Map2, Prim,
@@ -139,8 +139,15 @@ where
 }
 
 /// `t * ∂y/∂side`: one fused pass over plain numbers, or recorded ops while someone is watching.
-/// `a`, `b`: the operands, where the slope reads them.
-fn scale<E: Binary, const SIDE: usize>(op: &Map2<E>, t: &Value, a: Option<&Value>, b: Option<&Value>) -> Result<Value>
+/// `a`, `b`: the operands, where the slope reads them; `adjoint`: `t` is a cotangent, which meets the conjugate of a
+/// complex slope.
+fn scale<E: Binary, const SIDE: usize>(
+    op: &Map2<E>,
+    t: &Value,
+    a: Option<&Value>,
+    b: Option<&Value>,
+    adjoint: bool,
+) -> Result<Value>
 where
     Map2<E>: Into<Prim>,
 {
@@ -153,7 +160,8 @@ where
         }
     }
     let plain = |v: Option<&Value>| v.is_none_or(|v| matches!(v, Value::Array(_)));
-    let (Value::Array(at), true, true) = (t, plain(a), plain(b) && !weak_zeros()) else {
+    let fused = plain(b) && !weak_zeros() && t.dtype().is_float();
+    let (Value::Array(at), true, true) = (t, plain(a), fused) else {
         let operand = |v: Option<&Value>, s: Fixed| match (v, s) {
             (Some(v), _) => Expr::new(v),
             (None, Fixed::Left(s) | Fixed::Right(s)) => Expr::lit(s.to_f64()),
@@ -161,7 +169,7 @@ where
         };
         let (a, b) = (operand(a, op.fixed()), operand(b, op.fixed()));
         let slope = slope::<E, Expr, SIDE>(&op.op, a, b).finish(t)?;
-        return if weak_zeros() { super::arith::Mul::of(t, &slope) } else { Scale::of(t, &slope) };
+        return complex::scaled(t, &slope, adjoint);
     };
     let operand = |v: Option<&'_ Value>| v.and_then(Value::plain).cloned();
     let (a, b) = (operand(a), operand(b));
@@ -195,14 +203,14 @@ where
             _ => i,
         }
     }
-    fn slope_on(&self, side: usize, t: &Value, a: Option<&Value>, b: Option<&Value>) -> Result<Value> {
+    fn slope_on(&self, side: usize, t: &Value, a: Option<&Value>, b: Option<&Value>, adjoint: bool) -> Result<Value> {
         // Constant slopes read nothing; leave out what is not read, so that it need not be there.
         let reads = E::READS[side].which();
         let (a, b) = (a.filter(|_| reads.has(0)), b.filter(|_| reads.has(1)));
         if side == 0 {
-            scale::<E, 0>(self, t, a, b)
+            scale::<E, 0>(self, t, a, b, adjoint)
         } else {
-            scale::<E, 1>(self, t, a, b)
+            scale::<E, 1>(self, t, a, b, adjoint)
         }
     }
 }
@@ -213,6 +221,9 @@ where
 {
     const NAME: &'static str = E::NAME;
     const BILINEAR: bool = E::BILINEAR;
+    fn on_complex(&self) -> bool {
+        E::ON_COMPLEX
+    }
     fn reads_outputs(&self) -> bool {
         false
     }
@@ -259,7 +270,7 @@ where
         let mut sum = None;
         for (i, t) in ts.iter().enumerate() {
             if let Some(t) = t {
-                sum = add(sum, Some(self.slope_on(self.side(i), t, a, b)?))?;
+                sum = add(sum, Some(self.slope_on(self.side(i), t, a, b, false)?))?;
             }
         }
         Ok(one(sum))
@@ -284,11 +295,11 @@ where
             Fixed::Right(_) => (saved(0), None),
         };
         let inputs = if self.fixed() == Fixed::None { 2 } else { 1 };
-        (0..inputs).map(|i| at.needs.has(i).then(|| self.slope_on(self.side(i), g, a, b)).transpose()).collect()
+        (0..inputs).map(|i| at.needs.has(i).then(|| self.slope_on(self.side(i), g, a, b, true)).transpose()).collect()
     }
     fn shares(&self, at: &Saved, gs: &[Option<Value>]) -> Option<Result<Shares>> {
         let Some(Value::Array(g)) = &gs[0] else { return None };
-        if g.len() < WORTHWHILE || weak_zeros() {
+        if g.len() < WORTHWHILE || weak_zeros() || !g.dtype().is_float() {
             return None;
         }
         let (a, b) = match self.fixed() {

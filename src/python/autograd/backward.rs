@@ -10,7 +10,8 @@ use crate::{
         sweep::{self, seed, sweep, Options},
         Edge, GradCell,
     },
-    ops::expand,
+    ops::{expand, sum},
+    shape::Axes,
     trace::{Kind, Lanes, Level, Randomness, Value},
 };
 use pyo3::{
@@ -172,10 +173,20 @@ fn run_backward(
     let found = py.detach(|| pullback::pullback(roots, &places, retain_graph, create_graph))?;
     for (cell, g) in cells.iter().zip(found) {
         if let Some(g) = g {
-            sweep::deposit(cell, g, false)?;
+            sweep::deposit(cell, of_all_lanes(g)?, false)?;
         }
     }
     Ok(())
+}
+/// What lanes accumulate in a leaf that they share: the sum of theirs.
+fn of_all_lanes(mut g: Value) -> Result<Value> {
+    while let Some(level) = g.batch_level().cloned() {
+        match g.at(&level) {
+            Some(Kind::Batch(stack)) => g = sum::sum(stack, Axes::one(0), false, None)?,
+            _ => return Err(Error::graph("backward", "a gradient inside vmap cannot be accumulated; use autograd.grad")),
+        }
+    }
+    Ok(g)
 }
 /// Where the gradient of an input is accumulated.
 fn cell_of(input: &Target) -> PyResult<Arc<GradCell>> {
