@@ -173,7 +173,9 @@ def hvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
         several, xs = _recorded("hvp", inputs, create_graph)
         ts = _vector("hvp", v, xs, "inputs", create_graph)
         both = lambda *duals: _value_and_gradient("hvp", func, duals)
-        _, (y, *slopes), (_, *found) = _push("hvp", both, xs, dict(enumerate(ts)))
+        # A record besides is worth its memory only to those who look at it.
+        at = xs if create_graph or strict else tuple(x.detach() for x in xs)
+        _, (y, *slopes), (_, *found) = _push("hvp", both, at, dict(enumerate(ts)))
         if strict:
             _must_depend("hvp", (y,), xs)
             _must_depend("hvp", slopes, xs, "gradient")
