@@ -24,9 +24,11 @@ $(STAMPS)/extension: $(STAMPS)/venv $(RUST_SOURCES)
 
 setup: $(STAMPS)/extension ## Make the environment and build the extension into it
 
-demo: $(STAMPS)/extension ## Run the examples: first steps, a fit to real data, digits
+demo: $(STAMPS)/extension ## Run the examples: first steps, digits, Newton's method, gradients of single samples
 	$(BIN)/python examples/autograd.py
 	$(BIN)/python examples/digits.py
+	$(BIN)/python examples/newton_logistic.py
+	$(BIN)/python examples/per_sample_gradients.py
 
 test: test-rust test-python ## All tests, Rust and Python
 

@@ -36,7 +36,8 @@ def run(example: Path, *arguments: str, folder: Path) -> subprocess.CompletedPro
 
 
 def test_the_examples_are_there():
-    assert {"digits.py", "autograd.py"} <= {example.name for example in EXAMPLES}
+    wanted = {"digits.py", "autograd.py", "newton_logistic.py", "per_sample_gradients.py"}
+    assert wanted <= {example.name for example in EXAMPLES}
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda p: p.name)
@@ -57,3 +58,21 @@ def test_digits_reach_the_promised_accuracy(tmp_path):
     out = run(example, *arguments, folder=tmp_path).stdout
     found = [float(p) for p in re.findall(r"(\d+(?:\.\d+)?)\s*%", out)]
     assert found and found[-1] >= 97.0, out
+
+
+def test_newton_converges_quadratically_to_the_reference(tmp_path):
+    example = ROOT / "examples" / "newton_logistic.py"
+    out = run(example, "--output", str(tmp_path / "newton.png"), folder=tmp_path).stdout
+    norms = [float(row[1]) for row in re.findall(r"^\s+(\d+)\s+[\d.]+\s+(\S+e\S+)", out, re.MULTILINE)]
+    assert len(norms) <= 15 and norms[-1] < 1e-9 and norms[-1] < norms[-2] ** 2
+    apart = re.search(r"at most (\S+);", out)
+    assert apart and float(apart[1]) < 1e-6, out
+    assert (tmp_path / "newton.png").stat().st_size > 10_000
+
+
+def test_gradients_of_single_samples_find_the_wrong_labels(tmp_path):
+    example = ROOT / "examples" / "per_sample_gradients.py"
+    out = run(example, "--output", str(tmp_path / "samples.png"), folder=tmp_path).stdout
+    precision = re.search(r"(\d+\.\d)% belong to wrong labels", out)
+    assert precision and float(precision[1]) >= 80.0, out
+    assert (tmp_path / "samples.png").stat().st_size > 10_000

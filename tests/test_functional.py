@@ -312,6 +312,15 @@ def test_functions_nest():
     same(functional.jacobian(gradient, x, strategy="forward-mode"), np.diag([12.0, 48.0]))
 
 
+def test_products_may_be_batched_over_v():
+    x, units = t(1.0, 2.0), rg.eye(2, dtype=rg.float64)
+    f = lambda x: x.prod() * x[0]
+    for function in (functional.vhp, functional.hvp):
+        same(rg.func.vmap(lambda v: function(f, x, v)[1])(units), [[4.0, 2.0], [2.0, 0.0]])
+    for function in (functional.vjp, functional.jvp):
+        same(rg.func.vmap(lambda v: function(rg.sin, x, v)[1])(units), np.diag(np.cos([1.0, 2.0])))
+
+
 def test_the_grad_mode_outside_does_not_matter():
     with rg.no_grad():
         same(functional.hessian(lambda x: (x**3).sum(), t(1.0, 2.0)), np.diag([6.0, 12.0]))

@@ -121,12 +121,7 @@ def hessian(
         y = _number("hessian", func(*xs))
         return _filled(_pull((y,), xs, (_core.ones_like(y),), create_graph=True), xs)
 
-    def transformed(*xs: Tensor) -> Tensors:
-        y, pull = _func.vjp(lambda *a: _number("hessian", func(*a)), *xs)
-        return pull(_core.ones_like(y))
-
-    # A batched tangent reaches a pullback of the transforms, not one of the plain tape.
-    gradient = transformed if forward else recorded
+    gradient = (lambda *xs: _value_and_gradient("hessian", func, xs)[1:]) if forward else recorded
     several, _ = _tuple_of("hessian", "inputs", inputs)
     found = _matrix("hessian", gradient, inputs, create_graph, strict, vectorize, forward)
     return found if several else found[0]
@@ -177,12 +172,10 @@ def hvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
     with enable_grad():
         several, xs = _recorded("hvp", inputs, create_graph)
         ts = _vector("hvp", v, xs, "inputs", create_graph)
-
-        def value_and_gradient(*duals: Tensor) -> Tensors:
-            y = _number("hvp", func(*duals))
-            return y, *_filled(_pull((y,), duals, (_core.ones_like(y),), create_graph=True), duals)
-
-        _, (y, *slopes), (_, *found) = _push("hvp", value_and_gradient, xs, dict(enumerate(ts)))
+        both = lambda *duals: _value_and_gradient("hvp", func, duals)
+        # A record besides is worth its memory only to those who look at it.
+        at = xs if create_graph or strict else tuple(x.detach() for x in xs)
+        _, (y, *slopes), (_, *found) = _push("hvp", both, at, dict(enumerate(ts)))
         if strict:
             _must_depend("hvp", (y,), xs)
             _must_depend("hvp", slopes, xs, "gradient")
@@ -288,6 +281,15 @@ def _pull(
         return (None,) * len(xs)
     outputs, cotangents = zip(*pairs, strict=True)
     return _core.grad(outputs, xs, cotangents, retain_graph=retain, create_graph=create_graph, allow_unused=True)
+
+
+def _value_and_gradient(name: str, func: Callable[..., Any], xs: Tensors) -> Tensors:
+    """The single number that ``func`` returns, then its gradients, on a tape of their own.
+
+    Forward mode goes over them also where its tangents are batched; over the plain tape it would lose them.
+    """
+    y, pull = _func.vjp(lambda *inner: _number(name, func(*inner)), *xs)
+    return y, *pull(_core.ones_like(y))
 
 
 def _filled(found: Sequence[Tensor | None], like: Sequence[Tensor]) -> Tensors:
