@@ -7,8 +7,6 @@ import pytest
 import rustgrad as rg
 from rustgrad.autograd import gradcheck, gradgradcheck
 
-RNG = np.random.default_rng(3)
-
 
 def z(*shape: int, real: bool = False, seed: int = 0):
     rng = np.random.default_rng(seed)
@@ -45,6 +43,7 @@ OPS = {
     "sum": (lambda a: a.sum(0), 1),
     "mean": (lambda a: a.mean(1, keepdim=True), 1),
     "cumsum": (lambda a: a.cumsum(0), 1),
+    "cumprod": (lambda a: a.cumprod(0), 1),
     "shapes": (lambda a: rg.cat([a.mT, a.mT.flip(0)]).reshape(-1)[2:9:2], 1),
     "expand": (lambda a: a[:1].expand(3, 3) * 2, 1),
     "index": (lambda a: a[rg.tensor([2, 0, 0])], 1),
@@ -137,7 +136,7 @@ def test_writes_through_parts_keep_history():
 
 
 @pytest.mark.parametrize(
-    "f", [lambda a: a.prod(), lambda a: rg.logsumexp(a, 0), lambda a: a.cumprod(0)], ids=["prod", "logsumexp", "cumprod"]
+    "f", [lambda a: a.prod(), lambda a: rg.logsumexp(a, 0), lambda a: a.var(0)], ids=["prod", "logsumexp", "var"]
 )
 def test_other_operators_refuse(f):
     try:

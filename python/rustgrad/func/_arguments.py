@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from .._core import Tensor
+from .._core import NotDifferentiableError, Tensor
 
 Argnums = int | str | tuple[int | str, ...]
 
@@ -17,6 +17,17 @@ def tensors(leaves: list[Any], function: str) -> list[Tensor]:
         if not isinstance(leaf, Tensor):
             raise TypeError(
                 f"{function}: expected tensors, got a {type(leaf).__name__}; wrap numbers in rustgrad.tensor"
+            )
+    return leaves
+
+
+def real(leaves: list[Tensor], function: str) -> list[Tensor]:
+    """The leaves, none of which may be complex: a matrix of derivatives by complex numbers is not one matrix."""
+    for leaf in leaves:
+        if leaf.dtype.is_complex:
+            raise NotDifferentiableError(
+                f"{function}: a function of complex numbers has no single matrix of derivatives; take products with it "
+                "(jvp, vjp), or split it with view_as_real"
             )
     return leaves
 

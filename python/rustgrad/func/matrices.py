@@ -9,7 +9,7 @@ from typing import Any, Literal
 from .. import _core
 from .._core import Tensor
 from .._tree import flatten, unflatten
-from ._arguments import Argnums, Selection, split_aux, tensors
+from ._arguments import Argnums, Selection, real, split_aux, tensors
 from ._chunks import Budget, chunks
 from .forward import jvp
 from .reverse import vjp
@@ -59,6 +59,7 @@ def _rows(chosen: Selection, value: Any, pull: Function, budget: Budget) -> Any:
     """The Jacobian from a pullback, row by row."""
     ys, outer = flatten(value)
     xs, inner = flatten(chosen.values)
+    real([*ys, *xs], budget.function)
     total = sum(y.numel() for y in ys)
     if total == 1:
         # A single number has one row: no lanes are needed.
@@ -145,7 +146,7 @@ def jacfwd(
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         chosen = Selection("jacfwd", func, argnums, args, kwargs)
         xs, inner = flatten(chosen.values)
-        tensors(xs, "jacfwd")
+        real(tensors(xs, "jacfwd"), "jacfwd")
         seen: dict[str, Any] = {}
 
         def columns(units: list[Tensor]) -> list[Tensor]:
@@ -154,6 +155,7 @@ def jacfwd(
                 lambda *xs: split_aux(chosen.call(*xs), has_aux, "jacfwd"), chosen.values, tangents, has_aux=True
             )
             seen["ys"], seen["outer"] = flatten(value)
+            real(seen["ys"], "jacfwd")
             return flatten(slopes)[0]
 
         total = sum(x.numel() for x in xs)

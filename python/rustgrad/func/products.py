@@ -9,7 +9,7 @@ from typing import Any
 from .. import _core
 from .._core import Tensor
 from .._tree import alike, flatten, unflatten
-from ._arguments import tensors
+from ._arguments import real, tensors
 from ._chunks import Budget, chunks
 from .forward import jvp
 from .reverse import grad, vjp
@@ -144,7 +144,7 @@ def _second_derivatives(
     """Second derivatives along every unit vector, lanes in front, for each output; and how outputs are nested."""
     from .matrices import _unit_vectors
 
-    tensors(xs, budget.function)
+    real(tensors(xs, budget.function), budget.function)
     total = sum(x.numel() for x in xs)
     if total == 0:
         raise ValueError(f"{budget.function}: the argument has no elements")

@@ -81,6 +81,8 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
                 raise ValueError(
                     f"grad: the function must return a 0-d tensor, not {shape}; reduce it, e.g. with .sum()"
                 )
+            if y.dtype.is_complex:
+                raise TypeError(f"grad: the function must return a real number, not {y.dtype}; take .real or .abs()")
             return y, aux
 
         value, pull, aux = vjp(single_number, *chosen.values, has_aux=True)

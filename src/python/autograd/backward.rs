@@ -183,7 +183,9 @@ fn of_all_lanes(mut g: Value) -> Result<Value> {
     while let Some(level) = g.batch_level().cloned() {
         match g.at(&level) {
             Some(Kind::Batch(stack)) => g = sum::sum(stack, Axes::one(0), false, None)?,
-            _ => return Err(Error::graph("backward", "a gradient inside vmap cannot be accumulated; use autograd.grad")),
+            _ => {
+                return Err(Error::graph("backward", "a gradient inside vmap cannot be accumulated; use autograd.grad"))
+            }
         }
     }
     Ok(g)
