@@ -24,7 +24,7 @@ OPS = {
     "square": (lambda a: a.square(), 1),
     "cube": (lambda a: a**3, 1),
     "pow": (lambda a, b: a**b, 2),
-    "pow of a number": (lambda a: (2.0**a), 1),
+    "pow of a number": (lambda a: 2.0**a, 1),
     "power of a half": (lambda a: a**0.5, 1),
     "sqrt": (lambda a: a.sqrt(), 1),
     "reciprocal": (lambda a: a.reciprocal(), 1),
@@ -144,7 +144,9 @@ def test_other_operators_refuse(f):
     except TypeError:
         return  # not even a value
     for call in (lambda: f(z(3)), lambda: rg.func.jvp(f, (z(3).detach(),), (z(3).detach(),))):
-        with pytest.raises(rg.NotDifferentiableError, match=r"(reverse|forward) mode does not know .*test_complex_deri"):
+        with pytest.raises(
+            rg.NotDifferentiableError, match=r"(reverse|forward) mode does not know .*test_complex_deri"
+        ):
             call()
 
 
