@@ -111,7 +111,7 @@ def test_descent_along_the_gradient_goes_down():
 def test_complex_values_travel_through_the_transforms():
     a, t = z(3).detach(), z(3, seed=1).detach()
     f = lambda a: a.exp() * a
-    value, slope = rg.func.jvp(f, (a,), (t,))
+    _, slope = rg.func.jvp(f, (a,), (t,))
     np.testing.assert_allclose(slope.numpy(), (np.exp(a) * (1 + a.numpy())) * t.numpy())
     _, pull = rg.func.vjp(f, a)
     np.testing.assert_allclose(pull(t)[0].numpy(), np.conj(np.exp(a) * (1 + a.numpy())) * t.numpy())

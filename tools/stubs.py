@@ -28,9 +28,11 @@ import numpy as np
 
 '''
 RESULTS = {
-    "None": "_check_gradient _forbid_saved_hooks _pop_saved_hooks _push_saved_hooks _rebind backward empty_cache exit manual_seed remove seed set_default_dtype "
+    "None": "_check_gradient _forbid_saved_hooks _pop_saved_hooks _push_saved_hooks _rebind backward empty_cache "
+    "exit manual_seed remove seed set_default_dtype "
     "set_num_threads set_printoptions set_state __delitem__ __setitem__ __setstate__",
-    "builtins.bool": "_set_weak_zeros is_anomaly_enabled is_batched is_taped _set_grad_enabled _set_inference __bool__ __contains__ allclose equal is_complex "
+    "builtins.bool": "_set_weak_zeros is_anomaly_enabled is_batched is_taped _set_grad_enabled _set_inference "
+    "__bool__ __contains__ allclose equal is_complex "
     "is_contiguous is_floating_point is_grad_enabled "
     "is_inference is_inference_mode_enabled is_signed is_tensor "
     "can_cast is_leaf requires_grad retains_grad is_view",
@@ -49,7 +51,8 @@ RESULTS = {
     "RemovableHandle": "register_hook register_post_accumulate_grad_hook register_prehook",
     "Any": "__array_function__ __array_interface__ __array_ufunc__ __array_wrap__ __deepcopy__ __dlpack__ "
     "__dlpack_device__ __enter__ __exit__ __getstate__ __reduce__ __reduce_ex__ aminmax cummax cummin device get_state "
-    "grad histc item itertype kthvalue layout max median metadata min mode next_functions nonzero pull size sort unpack_series "
+    "grad histc item itertype kthvalue layout max median metadata min mode next_functions nonzero pull size sort "
+    "unpack_series "
     "std_mean stride svd tolist topk type unique unpack_dual var_mean",
 }
 RESULT = {name: result for result, names in RESULTS.items() for name in names.split()}

@@ -1,4 +1,4 @@
-"""Transforms of functions of tensors, which nest in any order: derivatives, batching, series, structure, implicit functions."""
+"""Transforms of functions, which nest in any order: derivatives, batching, series, structure, implicit functions."""
 
 from .._tree import register_pytree_node
 from ._check import check

@@ -1,4 +1,4 @@
-"""What the transforms have in common: which arguments are meant, what a function returned, and leaves that are tensors."""
+"""What transforms have in common: which arguments are meant, what a function returned, leaves that are tensors."""
 
 from __future__ import annotations
 
@@ -30,6 +30,16 @@ def real(leaves: list[Tensor], function: str) -> list[Tensor]:
                 "(jvp, vjp), or split it with view_as_real"
             )
     return leaves
+
+
+def by_leaf(columns: Tensor, xs: list[Tensor]) -> list[Tensor]:
+    """Derivatives by every element, along the first dimension, as one matrix (…, *leaf) for each of the leaves."""
+    parts, start = [], 0
+    for x in xs:
+        part = columns[start : start + x.numel()].movedim(0, -1)
+        parts.append(part.reshape(*columns.shape[1:], *x.shape))
+        start += x.numel()
+    return parts
 
 
 def split_aux(out: Any, has_aux: bool, function: str) -> tuple[Any, Any]:

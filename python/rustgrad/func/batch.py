@@ -29,10 +29,11 @@ def vmap(
     """``func`` applied to every slice of its arguments along ``in_dims`` at once (None: the argument is not sliced).
 
     Shapes: all sliced dimensions have one size, that of ``out_dims`` of the results; raises ValueError otherwise.
-    ``in_dims`` and ``out_dims`` are numbers for all, or nested like a prefix of arguments and results; keyword arguments
-    are not sliced. ``randomness`` says what random operators do: raise RuntimeError, draw ``"different"`` numbers in each
-    lane, or the ``"same"`` ones. ``chunk_size`` lanes at a time bound the memory. A function that asks for plain numbers
-    (``if t:``, ``.item()``, a boolean mask) runs lane by lane, with one warning; ``fallback="error"`` refuses it.
+    ``in_dims`` and ``out_dims`` are numbers for all, or nested like a prefix of arguments and results; keyword
+    arguments are not sliced. ``randomness`` says what random operators do: raise RuntimeError, draw ``"different"``
+    numbers in each lane, or the ``"same"`` ones. ``chunk_size`` lanes at a time bound the memory. A function that asks
+    for plain numbers (``if t:``, ``.item()``, a boolean mask) runs lane by lane, with one warning;
+    ``fallback="error"`` refuses it.
 
     Derivative: that of the function, slice by slice, in either mode.
 

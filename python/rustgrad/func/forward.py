@@ -23,7 +23,7 @@ def jvp(
     """The value of ``func`` at ``primals`` and its derivative along ``tangents``, in one forward pass.
 
     Shapes and dtypes: tangents are nested like the primals and have their shapes and float dtypes; both results are
-    nested like the output of ``func``. With ``has_aux`` the function returns a pair, whose second part comes back third.
+    nested like the output of ``func``. With ``has_aux`` the function returns a pair, and its second part comes third.
     Raises TypeError for other things than tensors, ValueError for another nesting or shape, and with ``strict``
     RuntimeError for an output that does not depend on the inputs.
 

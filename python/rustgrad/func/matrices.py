@@ -9,7 +9,7 @@ from typing import Any, Literal
 from .. import _core
 from .._core import Tensor
 from .._tree import flatten, unflatten
-from ._arguments import Argnums, Selection, real, split_aux, tensors
+from ._arguments import Argnums, Selection, by_leaf, real, split_aux, tensors
 from ._chunks import Budget, chunks
 from .forward import jvp
 from .reverse import vjp
@@ -165,15 +165,7 @@ def jacfwd(
         found = _in_chunks(columns, xs, seen.get("ys", xs), total, 1, budget)
         if total == 0:
             found = [_core.zeros((0, *y.shape), dtype=y.dtype) for y in seen["ys"]]
-        blocks = []
-        for column, y in zip(found, seen["ys"], strict=True):
-            parts, start = [], 0
-            for x in xs:
-                part = column[start : start + x.numel()].movedim(0, -1)
-                parts.append(part.reshape(*column.shape[1:], *x.shape))
-                start += x.numel()
-            blocks.append(_nested(chosen, inner, parts))
-        result = unflatten(seen["outer"], blocks)
+        result = unflatten(seen["outer"], [_nested(chosen, inner, by_leaf(slopes, xs)) for slopes in found])
         return (result, seen["aux"]) if has_aux else result
 
     return wrapped

@@ -66,8 +66,8 @@ def functional_call(
     """``module(*args, **kwargs)`` with tensors of the module replaced by those of the dictionaries, for this call only.
 
     ``module`` is any callable object; names are dotted paths of attributes (``"layers.0.weight"``), as
-    ``named_parameters`` gives them where there is such a method. ``args`` is a tuple, or one argument. Raises KeyError for
-    a name the module does not have, and with ``strict`` also for tensors of the module that are not replaced.
+    ``named_parameters`` gives them where there is such a method. ``args`` is a tuple, or one argument. Raises KeyError
+    for a name the module does not have, and with ``strict`` also for tensors of the module that are not replaced.
 
     Derivative: flows to the tensors that were given.
 
@@ -114,8 +114,9 @@ def functional_call(
 def stack_module_state(models: Sequence[Any]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The parameters and the buffers of several models alike, each stacked along a new first dimension for ``vmap``.
 
-    Shapes: (number of models, …). Parameters are new leaves, and require a gradient where all of the models' do; buffers
-    are what ``named_buffers`` gives, or tensors that require none. Raises ValueError for no models, or models that differ.
+    Shapes: (number of models, …). Parameters are new leaves, and require a gradient where all of the models' do;
+    buffers are what ``named_buffers`` gives, or tensors that require none. Raises ValueError for no models, or models
+    that differ.
 
     Derivative: none flows back into the models; the stacks are leaves.
 

@@ -9,7 +9,7 @@ from typing import Any
 from .. import _core
 from .._core import Tensor
 from .._tree import alike, flatten, unflatten
-from ._arguments import real, tensors
+from ._arguments import by_leaf, real, tensors
 from ._chunks import Budget, chunks
 from .forward import jvp
 from .reverse import grad, vjp
@@ -87,7 +87,7 @@ def hess_diag(
     """A function that returns the second derivatives of ``func`` by each element of its first argument alone.
 
     Shapes: the argument may be nested; for an output of shape (…) each of its tensors, of shape (…′), gives (…, …′).
-    Options: those of ``jacrev``. Series of order 2 along all unit vectors, by forward mode alone, so nothing is recorded.
+    Options: those of ``jacrev``. Series of order 2 along all unit vectors, by forward mode alone: nothing is recorded.
 
     Derivative: may be taken again, in either mode.
 
@@ -100,16 +100,8 @@ def hess_diag(
     @functools.wraps(func)
     def wrapped(x: Any, *args: Any, **kwargs: Any) -> Any:
         xs, structure = flatten(x)
-        lanes, shape, total = _second_derivatives(func, xs, structure, args, kwargs, budget)
-        results = []
-        for columns in lanes:
-            parts, start = [], 0
-            for leaf in xs:
-                part = columns[start : start + leaf.numel()].movedim(0, -1)
-                parts.append(part.reshape(*columns.shape[1:], *leaf.shape))
-                start += leaf.numel()
-            results.append(unflatten(structure, parts))
-        return unflatten(shape, results)
+        lanes, shape, _ = _second_derivatives(func, xs, structure, args, kwargs, budget)
+        return unflatten(shape, [unflatten(structure, by_leaf(columns, xs)) for columns in lanes])
 
     return wrapped
 

@@ -58,10 +58,10 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
     """A function that returns the gradient of ``func``, which returns a single number, and its value.
 
-    ``argnums`` names the arguments to differentiate by: a position, a name, or several of them for a tuple of gradients,
-    each nested like its argument, of its shapes and dtypes. With ``has_aux`` the function returns a pair, and the value
-    becomes (value, aux). Raises ValueError if the result is not a 0-d tensor or a name is unknown, IndexError for a
-    position that is not there.
+    ``argnums`` names the arguments to differentiate by: a position, a name, or several of them for a tuple of
+    gradients, each nested like its argument, of its shapes and dtypes. With ``has_aux`` the function returns a pair,
+    and the value becomes (value, aux). Raises ValueError if the result is not a 0-d tensor or a name is unknown,
+    IndexError for a position that is not there.
 
     Derivative: may be taken again, in either mode.
 

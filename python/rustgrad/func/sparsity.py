@@ -148,8 +148,8 @@ def hessian_sparsity(func: Function, x: Tensor, *args: Any, **kwargs: Any) -> Sp
     """The pattern of the Hessian of ``func``, a single number, by its first argument at ``x``, with a star colouring.
 
     Symmetric entries are recovered together, which takes fewer colours than columns alone (Gebremedhin, Manne and
-    Pothen 2005). Shape: (n, n) for n elements. Raises MemoryError where the matrix is dense, TypeError for an argument that is
-    no tensor.
+    Pothen 2005). Shape: (n, n) for n elements. Raises MemoryError where the matrix is dense, TypeError for an argument
+    that is no tensor.
 
     Derivative: none, it is structure.
 
@@ -212,8 +212,8 @@ def sparse_jacobian(
 
     Shape: (elements of the output, elements of the argument), both flattened. The pattern and its colouring come from
     ``jacobian_sparsity``, at every call unless ``sparsity`` is given; then as many products as there are colours give
-    all entries. ``check=True`` compares with a product along a random direction and raises RuntimeError where the pattern
-    does not fit. Options: those of ``jacrev``, for the products.
+    all entries. ``check=True`` compares with a product along a random direction and raises RuntimeError where the
+    pattern does not fit. Options: those of ``jacrev``, for the products.
 
     Derivative: none, the result is plain numbers; differentiate products (``jvp``, ``vjp``) instead.
 

@@ -40,7 +40,7 @@ def jet(func: Function, primals: tuple[Any, ...], series: tuple[Sequence[Any], .
     order = orders.pop()
     xs, structure = flatten(primals)
     tensors(xs, "jet")
-    by_order = []
+    by_order: list[list[Tensor | None]] = []
     for k in range(order):
         leaves, given = flatten(tuple(derivatives[k] for derivatives in series))
         if not alike(given, structure):

@@ -92,8 +92,8 @@ class _Region:
             number = len(values)
             if self._check and (number >= last or self._shapes[number] != (tuple(tensor.shape), tensor.dtype)):
                 raise CheckpointError(
-                    f"checkpoint: the second run saved {tensor.dtype} {list(tensor.shape)} as number {number}, where the "
-                    "first saved something else; the function must do the same both times"
+                    f"checkpoint: the second run saved {tensor.dtype} {list(tensor.shape)} as number {number}, where "
+                    "the first saved something else; the function must do the same both times"
                 )
             values[number] = tensor
             if len(values) == last:
