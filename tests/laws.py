@@ -70,6 +70,14 @@ def close(found: Any, wanted: Any, rtol: float, atol: float, what: str) -> None:
         np.testing.assert_allclose(a, b, rtol=rtol, atol=atol, err_msg=f"{what}, result {i}")
 
 
+def check_complex(f: Function, expected: tuple[np.ndarray, ...], zs: list[np.ndarray]) -> None:
+    """Values, shapes and dtypes on complex numbers are NumPy's."""
+    ys = numbers(f(*tensors(zs, np.complex128)))
+    close(ys, expected, 1e-10, 1e-11, "value on complex numbers")
+    for y, e in zip(ys, expected, strict=True):
+        assert y.dtype == e.dtype, f"value on complex numbers: dtype {y.dtype} instead of {e.dtype}"
+
+
 def directions(rng: np.random.Generator, like: list[np.ndarray]) -> list[np.ndarray]:
     return [np.asarray(rng.uniform(-1, 1, x.shape)) for x in like]
 
@@ -137,6 +145,24 @@ def check_second(f: Function, xs: list[np.ndarray], rng: np.random.Generator, mo
     found = sum(float(np.sum(a * b)) for a, b in zip(gs, numbers(two), strict=True))
     expected = sum(float(np.sum(a * b)) for a, b in zip(wanted, ts, strict=True))
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=5e-6, err_msg="forward over forward")
+
+
+def check_jvp_of_vjp(f: Function, xs: list[np.ndarray], rng: np.random.Generator, modes: Modes = MODES) -> None:
+    """The tangents of (x, g) ↦ Jᵀ(x) g by forward mode, with both moving, equal central differences."""
+    gs, n = directions(rng, values(f, xs)), len(xs)
+    moving = [*xs, *gs]
+    ts = directions(rng, moving)
+    found = modes.forward(lambda *a: modes.pull(f, list(a[:n]), list(a[n:])), tensors(moving), tensors(ts))
+    wanted = differences(lambda z: numbers(modes.reverse(f, tensors(z[:n]), tensors(z[n:]))), moving, ts)
+    close(numbers(found), wanted, 1e-5, 2e-6, "jvp of vjp")
+
+
+def check_taylor(f: Function, xs: list[np.ndarray], rng: np.random.Generator, order: int = 3) -> None:
+    """The coefficients along a line from one pass equal those from nested forward mode, and nothing replaces the pass."""
+    x, v = tuple(tensors(xs)), tuple(tensors(directions(rng, xs)))
+    series = {m: rg.func.taylor(lambda x: f(*x), x, v, order, method=m) for m in ("pass", "nested")}
+    for k, (found, wanted) in enumerate(zip(series["pass"], series["nested"], strict=True)):
+        close(numbers(found), numbers(wanted), 1e-8, 1e-9, f"Taylor coefficient {k}")
 
 
 def batches(xs: list[np.ndarray], n: int = 3) -> list[np.ndarray]:
