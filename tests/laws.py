@@ -7,7 +7,9 @@ come in as ``modes``, so that a test of the laws can hand in a broken mode and s
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +53,8 @@ class Modes:
     forward: Callable[..., tuple[Any, ...]] = forward
     reverse: Callable[..., tuple[Any, ...]] = reverse
     pull: Callable[..., tuple[Any, ...]] = pull
-    vmap: Callable[..., Any] = rg.func.vmap
+    vmap: Callable[..., Any] = functools.partial(rg.func.vmap, fallback="error")  # a loop would agree with the loop
+    taylor: Callable[..., list[Any]] = functools.partial(rg.func.taylor, method="pass")
 
 
 MODES = Modes()
@@ -70,16 +73,19 @@ def close(found: Any, wanted: Any, rtol: float, atol: float, what: str) -> None:
         np.testing.assert_allclose(a, b, rtol=rtol, atol=atol, err_msg=f"{what}, result {i}")
 
 
-def check_complex(f: Function, expected: tuple[np.ndarray, ...], zs: list[np.ndarray]) -> None:
-    """Values, shapes and dtypes on complex numbers are NumPy's."""
-    ys = numbers(f(*tensors(zs, np.complex128)))
-    close(ys, expected, 1e-10, 1e-11, "value on complex numbers")
-    for y, e in zip(ys, expected, strict=True):
-        assert y.dtype == e.dtype, f"value on complex numbers: dtype {y.dtype} instead of {e.dtype}"
-
-
 def directions(rng: np.random.Generator, like: list[np.ndarray]) -> list[np.ndarray]:
-    return [np.asarray(rng.uniform(-1, 1, x.shape)) for x in like]
+    """Random tangents or cotangents: complex for complex numbers, real for all others."""
+
+    def one(x: np.ndarray) -> np.ndarray:
+        real = rng.uniform(-1, 1, x.shape)
+        return np.asarray(real + 1j * rng.uniform(-1, 1, x.shape) if x.dtype.kind == "c" else real)
+
+    return [one(x) for x in like]
+
+
+def inner(xs: list[np.ndarray], ys: list[np.ndarray]) -> float:
+    """The product of real coordinates, of which complex numbers have two."""
+    return sum(float(np.vdot(x, y).real) for x, y in zip(xs, ys, strict=True))
 
 
 def values(f: Function, xs: list[np.ndarray]) -> list[np.ndarray]:
@@ -113,11 +119,11 @@ def check_vjp(f: Function, xs: list[np.ndarray], rng: np.random.Generator, modes
     ts = directions(rng, xs)
     gs = directions(rng, values(f, xs))
     slopes = numbers(modes.forward(f, tensors(xs), tensors(ts)))
-    wanted = sum(float(np.sum(g * s)) for g, s in zip(gs, slopes, strict=True))
+    wanted = inner(gs, slopes)
     for mode in (modes.reverse, modes.pull):
         gradients = numbers(mode(f, tensors(xs), tensors(gs)))
         assert [g.shape for g in gradients] == [x.shape for x in xs], "a gradient has another shape than its input"
-        found = sum(float(np.sum(d * t)) for d, t in zip(gradients, ts, strict=True))
+        found = inner(gradients, ts)
         np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-10, err_msg=f"vjp by {mode.__name__} against jvp")
 
 
@@ -142,8 +148,7 @@ def check_second(f: Function, xs: list[np.ndarray], rng: np.random.Generator, mo
     twice = modes.reverse(lambda *x: modes.reverse(f, list(x), g, create_graph=True), tensors(xs), t, unused=True)
     check(twice, "create_graph")
     two = modes.forward(lambda *x: modes.forward(f, list(x), t), tensors(xs), t)
-    found = sum(float(np.sum(a * b)) for a, b in zip(gs, numbers(two), strict=True))
-    expected = sum(float(np.sum(a * b)) for a, b in zip(wanted, ts, strict=True))
+    found, expected = inner(gs, numbers(two)), inner(wanted, ts)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=5e-6, err_msg="forward over forward")
 
 
@@ -157,12 +162,23 @@ def check_jvp_of_vjp(f: Function, xs: list[np.ndarray], rng: np.random.Generator
     close(numbers(found), wanted, 1e-5, 2e-6, "jvp of vjp")
 
 
-def check_taylor(f: Function, xs: list[np.ndarray], rng: np.random.Generator, order: int = 3) -> None:
-    """The coefficients along a line from one pass equal those from nested forward mode, and nothing replaces the pass."""
-    x, v = tuple(tensors(xs)), tuple(tensors(directions(rng, xs)))
-    series = {m: rg.func.taylor(lambda x: f(*x), x, v, order, method=m) for m in ("pass", "nested")}
-    for k, (found, wanted) in enumerate(zip(series["pass"], series["nested"], strict=True)):
-        close(numbers(found), numbers(wanted), 1e-8, 1e-9, f"Taylor coefficient {k}")
+def check_taylor(
+    f: Function, xs: list[np.ndarray], rng: np.random.Generator, modes: Modes = MODES, order: int = 3
+) -> None:
+    """The coefficients along a line from one pass equal those from nested forward mode."""
+    vs = directions(rng, xs)
+    found = [numbers(c) for c in modes.taylor(lambda x: f(*x), tuple(tensors(xs)), tuple(tensors(vs)), order)]
+    assert len(found) == order + 1, f"{len(found)} Taylor coefficients up to order {order}"
+    close(found[0], values(f, xs), 1e-12, 1e-13, "Taylor coefficient 0")
+    derivative = f
+    for k in range(1, order + 1):
+        derivative = _along(derivative, vs, modes)
+        wanted = [d / math.factorial(k) for d in values(derivative, xs)]
+        close(found[k], wanted, 1e-8, 1e-9, f"Taylor coefficient {k}")
+
+
+def _along(f: Function, vs: list[np.ndarray], modes: Modes) -> Function:
+    return lambda *x: modes.forward(f, list(x), tensors(vs))
 
 
 def batches(xs: list[np.ndarray], n: int = 3) -> list[np.ndarray]:
@@ -172,6 +188,8 @@ def batches(xs: list[np.ndarray], n: int = 3) -> list[np.ndarray]:
 
 def check_vmap(f: Function, xs: list[np.ndarray], modes: Modes = MODES) -> None:
     """A batched call equals a Python loop: all inputs batched first, and one batched last with the others fixed."""
+    if not xs:
+        return
     stacked = batches(xs)
     each = [numbers(f(*tensors([s[k] for s in stacked]))) for k in range(3)]
     wanted = [np.stack(parts) for parts in zip(*each, strict=True)]
@@ -209,6 +227,38 @@ def check_vmap_derivatives(f: Function, xs: list[np.ndarray], rng: np.random.Gen
     close(numbers(inside), wanted, 1e-10, 1e-11, "vmap over vjp against loop")
     outside = modes.reverse(modes.vmap(f), tensors(stacked), tensors(gs))
     close(numbers(outside), wanted, 1e-10, 1e-11, "recorded vmap against loop")
+
+
+def check_complex(f: Function, expected: Callable[[], Any], zs: list[np.ndarray], rng: np.random.Generator) -> str:
+    """Every law holds on complex numbers, or an error refuses them; returns what the operator takes.
+
+    What has no value raises TypeError; derivatives are refused in every mode or in none.
+    """
+    try:
+        ys = f(*tensors(zs))
+    except TypeError as refused:
+        assert "complex" in str(refused), f"refused without saying why: {refused}"
+        return "raises"
+    check_value(f, expected(), zs)
+    if not any(y.is_floating_point() or y.is_complex() for y in ys):
+        return "value"
+    laws = (check_jvp, check_vjp, check_second, check_jvp_of_vjp, check_taylor, check_vmap_derivatives)
+    refusals = {law.__name__: _refusal(lambda: law(f, zs, rng)) for law in laws}
+    missing = [name for name, refusal in refusals.items() if refusal]
+    assert missing in ([], list(refusals)), f"complex numbers: derivatives are refused by {missing} alone"
+    if missing:
+        assert all("complex" in why for why in refusals.values()), f"refused without saying why: {refusals}"
+        return "value"
+    return "value + derivatives"
+
+
+def _refusal(call: Callable[[], None]) -> str:
+    """What the library says against it; nothing when the call passes."""
+    try:
+        call()
+    except rg.NotDifferentiableError as refused:
+        return str(refused)
+    return ""
 
 
 def check_single(

@@ -125,7 +125,7 @@ def narrow(x: np.ndarray, dim: int, start: int, length: int) -> np.ndarray:
 
 def gather(x: np.ndarray, dim: int, index: np.ndarray) -> np.ndarray:
     if index.size == 0:
-        return np.empty(index.shape)
+        return np.empty(index.shape, x.dtype)
     cut = tuple(slice(None) if d == dim % x.ndim else slice(n) for d, n in enumerate(index.shape))
     return np.take_along_axis(x[cut], index, axis=dim)
 

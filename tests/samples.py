@@ -19,6 +19,7 @@ from sampling import (
     below,
     boolean,
     distinct,
+    extended,
     large,
     one_zero,
     order,
@@ -130,9 +131,9 @@ op("addcmul", lambda x, a, b, value=1: x + value * a * b, S(A(3), A(3), A(3)), S
 op("addcdiv", lambda x, a, b, value=1: x + value * a / b, S(A(3), A(3), A(3, domain=positive)), S(A(2, 3), A(3), A(2, 1, domain=positive), value=2.0))
 # Comparisons and logic
 for name, numpy_name in {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}.items():
-    binary(name, getattr(np, numpy_name), real, real, S(A(3), 0.5), integers=True, **NO)
+    binary(name, getattr(np, numpy_name), real, real, S(A(3), 0.5), S(C(5, domain=below(3)), C(5, domain=below(3))), S(A(9, domain=extended), A(9, domain=extended)), integers=True, **NO)
 for name in ("isnan", "isinf", "isfinite", "logical_not"):
-    unary(name, getattr(np, name), **NO)
+    unary(name, getattr(np, name), real, extended, **NO)
 for name in ("logical_and", "logical_or", "logical_xor"):
     binary(name, getattr(np, name), real, real, S(C(4, domain=boolean), C(4, domain=boolean)), **NO)
 # Reductions
@@ -150,7 +151,7 @@ op("amax", ref.reduction(np.max), *ORDERED, S(A(2, 3, 2, domain=distinct), dim=(
 op("amin", ref.reduction(np.min), *ORDERED, S(A(2, 3, 2, domain=distinct), dim=(0, 2)), integers=True)
 op("argmax", ref.reduction(np.argmax), *ORDERED, **NO)
 op("argmin", ref.reduction(np.argmin), *ORDERED, **NO)
-op("any", ref.reduction(np.any), S(C(2, 3, domain=boolean)), S(A(2, 3), dim=1), S(A(2, 3), dim=0, keepdim=True), S(C(0, domain=boolean)), **NO)
+op("any", ref.reduction(np.any), S(C(2, 3, domain=boolean)), S(A(2, 3), dim=1), S(A(2, 3), dim=0, keepdim=True), S(C(4, 2, domain=boolean), dim=1), S(C(0, domain=boolean)), **NO)
 op("all", ref.reduction(np.all), S(C(2, 3, domain=boolean)), S(A(2, 3), dim=1), S(C(2, 3, domain=boolean), dim=0, keepdim=True), S(C(0, domain=boolean)), **NO)
 op("logsumexp", ref.reduction(special.logsumexp), S(A(2, 3), dim=1), S(A(2, 3, 2), dim=(0, -1), keepdim=True), S(A(4, domain=large), dim=0), S(A(), dim=0))
 NORMED = [S(A(2, 3)), S(A(2, 3), 2, dim=1), S(A(2, 3), 1, dim=0, keepdim=True), S(A(3, 2), 3.0, dim=-1), S(A(4, domain=distinct), float("inf")), S(A(2, 3), 0.5, dim=1)]
@@ -188,7 +189,7 @@ op(F + "pad", ref.pad, S(A(3), (1, 2)), S(A(2, 3), (1, 0, 0, 2), value=1.5), S(A
 op("tril", np.tril, S(A(3, 3)), S(A(2, 3, 4), 1), S(A(3, 2), -1), linear=True)
 op("triu", np.triu, S(A(3, 3)), S(A(2, 3, 4), 1), S(A(3, 2), -1), linear=True)
 op("diagonal", np.diagonal, S(A(3, 3)), S(A(2, 3, 4), 1, 1, 2), S(A(3, 2), -1), linear=True)
-op("diag", np.diag, S(A(3)), S(A(3, 3)), S(A(2), 1), S(A(2, 3), -1), linear=True, batched=False)
+op("diag", np.diag, S(A(3)), S(A(3, 3)), S(A(2), 1), S(A(2, 3), -1), linear=True)
 op("diag_embed", ref.diag_embed, S(A(3)), S(A(2, 2), 1), S(A(2, 2), -1), S(A(2, 3), 1, 0, 2), S(A(3, 2), dim1=-1, dim2=0), linear=True)
 op("trace", np.trace, S(A(3, 3)), S(A(2, 3)), linear=True)
 op("clone", np.copy, S(A(2, 3)), S(A()), S(A(0)), linear=True, integers=True)
@@ -237,7 +238,7 @@ op(F + "nll_loss", ref.nll_loss, S(A(4, 3), C(4, domain=below(3))), S(A(3), C(do
    S(A(4, 3), C(4, domain=below(3)), ignore_index=1, reduction="none"))
 op(F + "cross_entropy", ref.cross_entropy, S(A(4, 3), C(4, domain=below(3))), S(A(4, 3), C(4, domain=below(3)), weight=C(3, domain=positive)), S(A(4, 3), C(4, domain=below(3)), reduction="none", ignore_index=0),
    S(A(5, 3), C(5, domain=below(3)), label_smoothing=0.1), S(A(2, 3, 2), C(2, 2, domain=below(3)), reduction="sum"), S(A(3), C(domain=below(3))), S(A(4, 3), A(4, 3, domain=positive)))
-op(F + "one_hot", lambda i, n: np.eye(n, dtype=np.int64)[i], S(C(4, domain=below(3)), 3), S(C(2, 2, domain=below(3)), 5), batched=False, **NO)
+op(F + "one_hot", lambda i, n: np.eye(n, dtype=np.int64)[i], S(C(4, domain=below(3)), 3), S(C(2, 2, domain=below(3)), 5), **NO)
 op(F + "embedding", lambda i, w: w[i], S(C(4, domain=below(3)), A(3, 2)), S(C(2, 2, domain=below(3)), A(3, 2)), linear=True)
 op(F + "dropout", lambda x, p=0.5, training=True: x if not training else x / (1 - p), S(A(2, 3), p=0.0), S(A(3), p=0.5, training=False), linear=True)
 op(F + "layer_norm", ref.layer_norm, S(A(2, 4), (4,)), S(A(2, 4), (4,), A(4), A(4)), S(A(2, 2, 3), (2, 3), A(2, 3), eps=0.1), S(A(2, 4), (4,), None, A(4)))

@@ -59,6 +59,11 @@ def boolean(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return np.asarray(rng.random(shape) < 0.5)
 
 
+def extended(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """What questions about numbers are asked of: infinities, NaN, zeros and ordinary ones."""
+    return np.asarray(rng.choice([np.nan, np.nan, np.nan, np.inf, -np.inf, 0.0, -0.0, 1.5, -2.0], shape))
+
+
 def below(high: int) -> Domain:
     """Integers in [0, high)."""
     return lambda rng, shape: np.asarray(rng.integers(0, high, shape))
@@ -116,7 +121,7 @@ class Op:
     differentiable: bool = True
     linear: bool = False
     integers: bool = False
-    batched: bool = True
+    batched: bool = True  # whether vmap goes over its constant inputs as well: indices, masks
     strided: bool = True
     single: float = 1.0  # how many times wider than usual float32 may be
 
@@ -182,7 +187,7 @@ class Case:
         return tuple(np.asarray(y) for y in leaves(self.op.reference(*args, **kwargs)))
 
     def function(self, floats: bool = False, dtype: Any = np.float64) -> Callable[..., tuple[Any, ...]]:
-        """The op as a function of the differentiated tensors; ``floats`` keeps the floating-point outputs only."""
+        """The op as a function of the differentiated tensors; ``floats`` keeps the outputs that can have slopes only."""
 
         def constant(a: np.ndarray) -> Any:
             return rg.from_numpy(a.astype(dtype) if a.dtype.kind == "f" else a.copy())
@@ -190,9 +195,27 @@ class Case:
         def f(*xs: Any) -> tuple[Any, ...]:
             args, kwargs = self._fill(xs, constant)
             result = outputs(self.op(*args, **kwargs))
-            return tuple(y for y in result if y.is_floating_point()) if floats else result
+            return tuple(y for y in result if y.is_floating_point() or y.is_complex()) if floats else result
 
         return f
+
+    def whole(self) -> Callable[..., tuple[Any, ...]]:
+        """The op as a function of all its tensors, the constant ones as well."""
+
+        def f(*xs: Any) -> tuple[Any, ...]:
+            given = iter(xs)
+            args, kwargs = replace((self.sample.args, self.sample.kwargs), given)
+            return outputs(self.op(*args, **kwargs))
+
+        return f
+
+    @property
+    def zs(self) -> list[np.ndarray]:
+        """The inputs that are differentiated with complex numbers, whose parts are in the same domain."""
+        zs = [np.asarray(x, np.complex128) for x in self.xs]
+        for z in zs:
+            z.imag = np.roll(z.real.ravel(), 1).reshape(z.shape)
+        return zs
 
     def _fill(self, xs: Any, constant: Callable[[np.ndarray], Any]) -> Any:
         given = iter(xs)
@@ -201,5 +224,6 @@ class Case:
 
 
 def tensors(xs: list[np.ndarray], dtype: Any = np.float64, requires_grad: bool = False) -> list[Any]:
-    """Fresh tensors with these numbers."""
-    return [rg.from_numpy(np.array(x, dtype=dtype)).requires_grad_(requires_grad) for x in xs]
+    """Fresh tensors with these numbers; real ones of floating point become ``dtype``."""
+    arrays = [np.array(x, dtype=dtype if x.dtype.kind == "f" else x.dtype) for x in xs]
+    return [rg.from_numpy(a).requires_grad_(requires_grad) for a in arrays]

@@ -82,14 +82,43 @@ def test_linear_ops_are_linear(op):
     each(op, law)
 
 
-@every([op for op in OPS if op.batched])
+@every(DIFFERENTIABLE)
+def test_forward_mode_goes_through_the_reverse_rule(op):
+    each(op, lambda c: laws.check_jvp_of_vjp(c.function(floats=True), c.xs, c.rng))
+
+
+@every(DIFFERENTIABLE)
+def test_taylor_mode_is_nested_forward_mode(op):
+    each(op, lambda c: laws.check_taylor(c.function(floats=True), c.xs, c.rng))
+
+
+@every(OPS)
 def test_vmap_is_a_loop(op):
-    each(op, lambda c: laws.check_vmap(c.function(), c.xs) if c.xs else None)
+    each(op, lambda c: laws.check_vmap(c.function(), c.xs))
 
 
-@every([op for op in DIFFERENTIABLE if op.batched])
+@every([op for op in OPS if op.batched])
+def test_vmap_goes_over_indices_and_masks(op):
+    each(op, lambda c: laws.check_vmap(c.whole(), c.arrays))
+
+
+@every([op for op in OPS if not op.batched])
+def test_vmap_refuses_what_gives_every_lane_another_shape(op):
+    def law(case):
+        with pytest.raises(RuntimeError, match=r"^(index|masked_select): .*where\(\)"):
+            laws.check_vmap(case.whole(), case.arrays)
+
+    each(op, law)
+
+
+@every(DIFFERENTIABLE)
 def test_vmap_nests_with_derivatives(op):
     each(op, lambda c: laws.check_vmap_derivatives(c.function(floats=True), c.xs, c.rng))
+
+
+@every(OPS)
+def test_complex_numbers_are_taken_by_all_laws_or_refused(op):
+    each(op, lambda c: laws.check_complex(c.function(), lambda: c.expected(c.zs), c.zs, c.rng) if c.xs else None)
 
 
 @every(OPS)

@@ -14,6 +14,8 @@ from sampling import tensors
 
 X = [np.random.default_rng(5).uniform(0.3, 0.9, (2, 3))]
 
+Z = [X[0] + 0.5j * X[0][::-1]]
+
 
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
@@ -38,8 +40,11 @@ def test_the_laws_accept_a_right_op():
     laws.check_jvp(sine, X, rng())
     laws.check_vjp(sine, X, rng())
     laws.check_second(sine, X, rng())
+    laws.check_jvp_of_vjp(sine, X, rng())
+    laws.check_taylor(sine, X, rng())
     laws.check_vmap(sine, X)
     laws.check_vmap_derivatives(sine, X, rng())
+    assert laws.check_complex(sine, lambda: (np.sin(Z[0]),), Z, rng()) == "value + derivatives"
     laws.check_single(sine, sine, X, rng(), True, 1.0)
     laws.check_layouts(sine, X, rng(), True)
 
@@ -98,6 +103,46 @@ def test_a_wrong_second_derivative():
     caught(laws.check_second, f, X, rng())
 
 
+def dropped(wrong: str) -> Any:
+    """Modes of which one loses a little of what it finds."""
+
+    def mode(*args: Any, **kwargs: Any) -> Any:
+        return tuple(y * (1 - 1e-4) for y in getattr(laws, wrong)(*args, **kwargs))
+
+    return replace(laws.MODES, **{wrong: mode})
+
+
+@pytest.mark.parametrize("wrong", ["forward", "pull", "reverse"])
+def test_a_wrong_mode_through_the_reverse_rule(wrong):
+    caught(laws.check_jvp_of_vjp, sine, X, rng(), dropped(wrong))
+
+
+def test_a_reverse_rule_that_forgets_its_cotangent():
+    def f(x: Any) -> tuple[Any, ...]:
+        # The cotangent is a constant to whoever differentiates the rule: its own derivative is lost.
+        y = rg.sin(x)
+        if y.requires_grad:
+            y.register_hook(lambda g: g.detach())
+        return (y,)
+
+    laws.check_vjp(f, X, rng())
+    caught(laws.check_jvp_of_vjp, f, X, rng())
+
+
+@pytest.mark.parametrize("order", [0, 1, 2, 3])
+def test_a_wrong_coefficient_of_any_order(order):
+    def taylor(*args: Any) -> Any:
+        found = laws.MODES.taylor(*args)
+        found[order] = tuple(c * (1 + 1e-6) for c in found[order])
+        return found
+
+    caught(laws.check_taylor, sine, X, rng(), replace(laws.MODES, taylor=taylor))
+
+
+def test_a_coefficient_too_few():
+    caught(laws.check_taylor, sine, X, rng(), replace(laws.MODES, taylor=lambda *args: laws.MODES.taylor(*args)[:-1]))
+
+
 def test_a_confused_nesting():
     def forward(f: Any, xs: Any, ts: Any) -> Any:
         # A perturbation that leaks: the outer tangent is added to the inner one.
@@ -129,6 +174,58 @@ def test_a_batch_rule_with_a_wrong_dimension():
         [np.ones((3, 3)) * [[1.0], [2.0], [3.0]]],
         replace(laws.MODES, vmap=vmap),
     )
+
+
+def test_a_program_that_only_a_loop_can_batch():
+    with pytest.raises(RuntimeError, match="batched by vmap"):
+        laws.check_vmap(lambda x: (x * x.sum().item(),), X)
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_lanes_that_change_places_in_any_op(op):
+    """The samples tell the lanes of every op from each other."""
+
+    def vmap(f: Any, in_dims: Any = 0) -> Any:
+        batched = laws.MODES.vmap(f, in_dims=in_dims)
+        return lambda *xs: tuple(y.roll(1, 0) for y in batched(*xs))
+
+    modes, seen = replace(laws.MODES, vmap=vmap), 0
+    for case in op.cases():
+        try:
+            laws.check_vmap(case.function() if case.xs else case.whole(), case.xs or case.arrays, modes)
+        except AssertionError:
+            seen += 1
+    assert seen, "no sample has lanes that differ"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [lambda g: g.conj(), lambda g: -g, lambda g: g.real + 0j, lambda g: g * (1 + 1e-6)],
+    ids=["not conjugate", "sign", "real part", "factor"],
+)
+def test_a_wrong_gradient_of_complex_numbers(wrong):
+    def f(x: Any) -> tuple[Any, ...]:
+        y = rg.sin(x)
+        if y.requires_grad:
+            y.register_hook(wrong)
+        return (y,)
+
+    caught(laws.check_complex, f, lambda: (np.sin(Z[0]),), Z, rng())
+
+
+def test_complex_numbers_refused_in_one_mode_alone():
+    def f(x: Any) -> tuple[Any, ...]:
+        series = rg._core._innermost([x])[1] == "series"
+        return (rg.sin(x) + (x * 0).sum() * (x.prod() if series else 1),)
+
+    caught(laws.check_complex, f, lambda: (np.sin(Z[0]),), Z, rng())
+
+
+def test_complex_numbers_refused_without_a_reason():
+    def f(x: Any) -> tuple[Any, ...]:
+        raise TypeError("no")
+
+    caught(laws.check_complex, f, lambda: (), Z, rng())
 
 
 @pytest.mark.parametrize("error", [1.001, -1.0])
