@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := .stamps
 
-.PHONY: help setup demo test test-rust test-python lint format typecheck stubs bench wheel memcheck loom clean
+.PHONY: help setup demo test test-rust test-python lint format typecheck table stubs bench wheel memcheck loom clean
 .DEFAULT_GOAL := help
 
 help: ## List the commands
@@ -48,6 +48,9 @@ lint: $(STAMPS)/venv ## Formatting and lints of both languages
 typecheck: $(STAMPS)/extension ## Types of the Python package
 	$(BIN)/mypy python/rustgrad
 	$(BIN)/python tools/stubs.py --check
+
+table: $(STAMPS)/extension ## Write the table of operators and modes anew
+	$(BIN)/python tools/table.py
 
 stubs: $(STAMPS)/extension ## Write the types of the compiled module anew
 	$(BIN)/python tools/stubs.py

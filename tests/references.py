@@ -41,7 +41,7 @@ def extreme(values: Callable[..., Any], indices: Callable[..., Any], pair: Calla
 
 def norm(x: np.ndarray, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Any:
     a = np.abs(x)
-    p = 2 if p == "fro" else p
+    p = 2 if p in ("fro", None) else p
     if p == 0:
         return np.sum(a != 0, axis=dim, keepdims=keepdim).astype(x.dtype)
     if np.isinf(p):
@@ -157,6 +157,45 @@ def scatter_add(x: np.ndarray, dim: int, index: np.ndarray, src: np.ndarray) -> 
 def index_add(x: np.ndarray, dim: int, index: np.ndarray, source: np.ndarray, *, alpha: float = 1) -> np.ndarray:
     y = x.copy()
     np.add.at(y, (slice(None),) * (dim % x.ndim) + (index,), alpha * source)
+    return y
+
+
+def _combined(x: np.ndarray, places: Any, src: np.ndarray, reduce: str, include_self: bool) -> np.ndarray:
+    """What arrives at each place, combined by a NumPy function that counts repetitions."""
+    arrived, combine = np.zeros(x.shape, bool), {"prod": np.multiply, "amax": np.maximum, "amin": np.minimum}
+    arrived[places] = True
+    start = {"prod": 1.0, "amax": -np.inf, "amin": np.inf}.get(reduce, 0.0)
+    y = x.copy() if include_self else np.where(arrived, start, x)
+    combine.get(reduce, np.add).at(y, places, src)
+    if reduce == "mean":
+        count = np.where(arrived & (not include_self), 0.0, 1.0)
+        np.add.at(count, places, 1.0)
+        y /= count
+    return y
+
+
+def scatter_reduce(
+    x: np.ndarray, dim: int, index: np.ndarray, src: np.ndarray, reduce: str, include_self: bool = True
+) -> np.ndarray:
+    return _combined(x, _places(index, dim), src[tuple(slice(n) for n in index.shape)], reduce, include_self)
+
+
+def index_reduce(
+    x: np.ndarray, dim: int, index: np.ndarray, source: np.ndarray, reduce: str, include_self: bool = True
+) -> np.ndarray:
+    return _combined(x, (slice(None),) * (dim % x.ndim) + (index,), source, reduce, include_self)
+
+
+def index_copy(x: np.ndarray, dim: int, index: np.ndarray, source: np.ndarray) -> np.ndarray:
+    y = x.copy()
+    y[(slice(None),) * (dim % x.ndim) + (index,)] = source
+    return y
+
+
+def diagonal_scatter(x: np.ndarray, src: np.ndarray, offset: int = 0, dim1: int = 0, dim2: int = 1) -> np.ndarray:
+    y = x.copy()
+    places = np.diagonal(np.arange(x.size).reshape(x.shape), offset, dim1, dim2)
+    y.reshape(-1)[places] = src
     return y
 
 

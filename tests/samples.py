@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import references as ref
+import rustgrad as rg
 from sampling import (
     A,
     C,
@@ -105,6 +106,7 @@ binary("hypot", np.hypot)
 unary("erf", special.erf)
 unary("erfc", special.erfc)
 unary("erfinv", special.erfinv, unit)
+unary("ndtr", special.ndtr, real, large)
 unary("lgamma", special.gammaln, real, positive, large)
 unary("digamma", special.digamma, real, positive)
 op("polygamma", special.polygamma, S(1, A(3, domain=positive)), S(2, A(2, 3, domain=above_one)), S(0, A(2, domain=positive)), S(5, A(domain=positive)), S(1, A(0)))
@@ -136,6 +138,17 @@ for name in ("isnan", "isinf", "isfinite", "logical_not"):
     unary(name, getattr(np, name), real, extended, **NO)
 for name in ("logical_and", "logical_or", "logical_xor"):
     binary(name, getattr(np, name), real, real, S(C(4, domain=boolean), C(4, domain=boolean)), **NO)
+BITS = [S(C(4, domain=below(16)), C(2, 4, domain=below(8))), S(C(4, domain=below(16)), 3), S(C(domain=below(16)), C(0, domain=below(4)))]
+for name in ("and", "or", "xor"):
+    op(f"bitwise_{name}", getattr(np, f"bitwise_{name}"), *BITS, **NO)
+for name in ("left", "right"):
+    op(f"bitwise_{name}_shift", getattr(np, f"{name}_shift"), *BITS, **NO)
+op("bitwise_not", np.bitwise_not, S(C(4, domain=below(16))), S(C(3, domain=boolean)), **NO)
+# Parts of complex numbers: the laws put complex numbers in place of real ones
+unary("real", np.real, linear=True)
+unary("conj", np.conj, linear=True)
+unary("angle", np.angle)
+op("complex", lambda x, y: np.stack(np.broadcast_arrays(x, y), -1), S(A(3), A(3)), S(A(2, 1), A(3)), S(A(), A()), call=lambda x, y: rg.view_as_real(rg.complex(x, y)), linear=True)
 # Reductions
 REDUCED = [S(A(2, 3, 2)), S(A(2, 3, 2), dim=1), S(A(2, 3), dim=-1, keepdim=True), S(A(2, 3, 2), dim=(0, -1)), S(A(2, 3, 2), dim=[0, 1], keepdim=True), S(A()), S(A(0, 3), dim=1)]
 op("sum", ref.reduction(np.sum), *REDUCED, S(A(0)), S(A(3, 0), dim=1), linear=True, integers=True)
@@ -157,6 +170,7 @@ op("logsumexp", ref.reduction(special.logsumexp), S(A(2, 3), dim=1), S(A(2, 3, 2
 NORMED = [S(A(2, 3)), S(A(2, 3), 2, dim=1), S(A(2, 3), 1, dim=0, keepdim=True), S(A(3, 2), 3.0, dim=-1), S(A(4, domain=distinct), float("inf")), S(A(2, 3), 0.5, dim=1)]
 op("norm", ref.norm, *NORMED, S(A(2, 3, 2), 2, dim=(0, 1)), S(A(2, 3), "fro"))
 op("linalg.vector_norm", ref.norm, *NORMED, S(A(2, 3, 2), 2, dim=(0, 1)), S(A(4, domain=distinct), -float("inf")))
+op("linalg.norm", ref.norm, S(A(2, 3)), S(A(4), 3.0), S(A(2, 3), "fro"), S(A(2, 3), 1, dim=0, keepdim=True), S(A(2, 3, 2), "fro", dim=(0, 2)))
 op("cumsum", lambda x, dim: np.cumsum(x, axis=dim), S(A(4), 0), S(A(2, 3), 1), S(A(3, 2), dim=-2), S(A(0), 0), linear=True, integers=True)
 op("cumprod", lambda x, dim: np.cumprod(x, axis=dim), S(A(4), 0), S(A(2, 3), 1), S(A(4, domain=one_zero), dim=-1), S(A(5, domain=two_zeros), dim=0), integers=True)
 # Shapes
@@ -170,9 +184,11 @@ op("mT", lambda x: np.swapaxes(x, -1, -2), S(A(2, 3, 4)), call=lambda x: x.mT, l
 op("movedim", np.moveaxis, S(A(2, 3, 4), 0, -1), S(A(2, 3, 4), (0, 1), (2, 0)), linear=True)
 op("Tensor.expand", ref.expand, S(A(2, 1), 2, 3), S(A(3), 2, -1), S(A(), 2, 2), S(A(1, 2), 0, 2), linear=True)
 op("broadcast_to", np.broadcast_to, S(A(2, 1), (4, 2, 3)), S(A(), (2,)), linear=True)
+op("broadcast_tensors", lambda *xs: np.broadcast_arrays(*xs), S(A(2, 1), A(3)), S(A(), A(2, 2), A(1)), linear=True)
 op("squeeze", ref.squeeze, S(A(1, 2, 1)), S(A(1, 2, 1), 0), S(A(2, 1), dim=0), S(A(1, 2, 1), (0, -1)), S(A()), linear=True)
 op("unsqueeze", np.expand_dims, S(A(2), 0), S(A(2, 3), -1), S(A(), 0), S(A(0), 1), linear=True)
 op("flatten", lambda x, a=0, b=-1: x.reshape(x.shape[:a] + (-1,) + x.shape[b % x.ndim + 1 :]), S(A(2, 3, 2)), S(A(2, 3, 2), 1), S(A(2, 3, 2), 0, 1), linear=True)
+op("ravel", np.ravel, S(A(2, 3)), S(A()), linear=True)
 op("unflatten", ref.unflatten, S(A(2, 6), 1, (2, 3)), S(A(4, 3), 0, (2, 2)), linear=True)
 op("cat", lambda xs, dim=0: np.concatenate(xs, axis=dim), S([A(2, 3), A(1, 3)]), S([A(2, 1), A(2, 2), A(2, 0)], dim=-1), S([A(3)]), linear=True, integers=True)
 op("stack", lambda xs, dim=0: np.stack(xs, axis=dim), S([A(2, 3), A(2, 3)]), S([A(2), A(2), A(2)], dim=-1), S([A(), A()]), linear=True, integers=True)
@@ -204,8 +220,13 @@ op("index_select", lambda x, dim, i: np.take(x, np.atleast_1d(i), axis=dim) if x
 op("gather", ref.gather, S(A(3, 2), 0, C(4, 2, domain=below(3))), S(A(2, 3), 1, C(1, 4, domain=below(3))), S(A(3), -1, C(2, domain=below(3))), S(A(5), 0, C(2, 0, domain=below(5))), linear=True)
 op("scatter", ref.scatter, S(A(3, 2), 0, C(3, 2, domain=order(0)), A(3, 2)), S(A(2, 3), -1, C(1, 3, domain=order(1)), A(2, 3)), S(A(4), 0, C(2, domain=below(4)), 1.5), S(A(3), 0, C(2, 0, domain=below(3)), A(1, 2)),
    *[S(A(3, 2), 0, C(4, 2, domain=below(3)), A(4, 2), reduce=r) for r in ("add", "multiply")])
+op("scatter_reduce", ref.scatter_reduce, *[S(A(3, 2, domain=distinct), 0, C(4, 2, domain=below(3)), A(4, 2, domain=distinct), r, include_self=s) for r in ("sum", "prod", "mean", "amax", "amin") for s in (True, False)])
+op("index_reduce", ref.index_reduce, *[S(A(2, 4, domain=distinct), -1, C(3, domain=below(3)), A(2, 3, domain=distinct), r, include_self=s) for r in ("prod", "mean", "amax", "amin") for s in (True, False)])
 op("scatter_add", ref.scatter_add, S(A(3, 2), 0, C(4, 2, domain=below(3)), A(4, 2)), S(A(2, 3), -1, C(2, 4, domain=below(3)), A(3, 5)), linear=True)
 op("index_add", ref.index_add, S(A(3, 2), 0, C(4, domain=below(3)), A(4, 2)), S(A(2, 3), -1, C(2, domain=below(3)), A(2, 2), alpha=0.5), linear=True)
+op("index_copy", ref.index_copy, S(A(3, 2), 0, C(3, domain=order(0)), A(3, 2)), S(A(2, 4), -1, C(2, domain=order(0)), A(2, 2)), linear=True)
+op("take", lambda x, i: x.ravel()[i], S(A(2, 3), C(2, 2, domain=below(6))), S(A(), C(3, domain=below(1))), linear=True)
+op("diagonal_scatter", ref.diagonal_scatter, S(A(3, 3), A(3)), S(A(2, 3, 4), A(3, 2), 1, 0, 2), S(A(3, 2), A(2), -1), linear=True)
 op("index_put", ref.index_put, S(A(4, 2), (C(2, domain=order(0)),), A(2, 2)), S(A(4), (C(5, domain=below(4)),), A(5), accumulate=True), S(A(2, 3), (C(3, domain=below(2)), C(3, domain=order(0))), A()))
 op("masked_fill", lambda x, m, v: np.where(m, v, x), S(A(2, 3), C(2, 3, domain=boolean), 1.5), S(A(2, 3), C(3, domain=boolean), A()), S(A(), C(domain=boolean), 0.0))
 op("masked_select", lambda x, m: x[np.broadcast_to(m, x.shape)], S(A(2, 3), C(2, 3, domain=boolean)), S(A(2, 3), C(3, domain=boolean)), batched=False, linear=True)
@@ -213,6 +234,7 @@ op("take_along_dim", ref.take_along_dim, S(A(3, 2), C(4, 2, domain=below(3)), 0)
 op("sort", ref.sort, S(A(5, domain=distinct)), S(A(2, 3, domain=distinct), 0), S(A(2, 3, domain=distinct), dim=-1, descending=True), S(A()), S(A(0, 2)))
 op("argsort", ref.argsort, S(A(5, domain=distinct)), S(A(2, 3, domain=distinct), dim=0, descending=True), **NO)
 op("topk", ref.topk, S(A(5, domain=distinct), 2), S(A(3, 4, domain=distinct), 3, dim=-1, largest=False), S(A(3, 2, domain=distinct), 1, dim=0))
+op("nonzero", lambda x: np.argwhere(x), S(C(2, 3, domain=boolean)), S(C(4, domain=extended)), S(C(0, domain=boolean)), batched=False, **NO)
 # Matrices
 op("matmul", np.matmul, S(A(2, 3), A(3, 4)), S(A(3), A(3)), S(A(2, 3), A(3)), S(A(3), A(3, 2)), S(A(2, 1, 2, 3), A(4, 3, 2)), S(A(3), A(2, 3, 2)), S(A(2, 2, 3), A(3)), S(A(2, 0), A(0, 3)), S(A(0, 2), A(2, 1)))
 op("mm", np.matmul, S(A(2, 3), A(3, 4)), S(A(1, 5), A(5, 1)))

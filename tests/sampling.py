@@ -187,7 +187,7 @@ class Case:
         return tuple(np.asarray(y) for y in leaves(self.op.reference(*args, **kwargs)))
 
     def function(self, floats: bool = False, dtype: Any = np.float64) -> Callable[..., tuple[Any, ...]]:
-        """The op as a function of the differentiated tensors; ``floats`` keeps the outputs that can have slopes only."""
+        """The op as a function of the differentiated tensors; ``floats`` keeps what can have slopes."""
 
         def constant(a: np.ndarray) -> Any:
             return rg.from_numpy(a.astype(dtype) if a.dtype.kind == "f" else a.copy())

@@ -8,6 +8,7 @@ With --check, tell whether the file in the tree is current, and write nothing.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 import types
 import warnings
@@ -26,29 +27,59 @@ from samples import OPS  # noqa: E402
 from sampling import Case, Op  # noqa: E402
 
 TARGET = ROOT / "docs" / "operators.md"
-PASSES, NONE, FAILS, REFUSES = "✓", "–", "✗", "error"
-Law = Callable[[Case], None]
+PASSES, NONE, FAILS, RAISES = "✓", "–", "✗", "raises"
+Law = Callable[[Case], str | None]
 
 
-def complex_value(case: Case) -> None:
-    """The sample with complex numbers of the same domain in place of real ones."""
-    zs = [x + 1j * np.roll(x.ravel(), 1).reshape(x.shape) for x in case.xs]
-    f = case.function()
-    f(*[rg.from_numpy(z) for z in zs])  # what the operator does not take is refused before NumPy is asked
-    laws.check_complex(f, case.expected(zs), zs)
+def derivative_law(law: Callable[..., None]) -> Law:
+    """A law about derivatives: of nothing where results have no slope."""
+
+    def of_case(case: Case) -> str | None:
+        if not case.op.differentiable:
+            return NONE
+        try:
+            law(case.function(floats=True), case.xs, case.rng)
+        except rg.NotDifferentiableError:
+            return RAISES
+        return PASSES
+
+    return of_case
 
 
-# Whether the column is about derivatives, and the law.
-COLUMNS: dict[str, tuple[bool, Law]] = {
-    "value": (False, lambda c: laws.check_value(c.function(), c.expected(), c.xs)),
-    "jvp": (True, lambda c: laws.check_jvp(c.function(floats=True), c.xs, c.rng)),
-    "vjp": (True, lambda c: laws.check_vjp(c.function(floats=True), c.xs, c.rng)),
-    "second order": (True, lambda c: laws.check_second(c.function(floats=True), c.xs, c.rng)),
-    "vmap": (False, lambda c: laws.check_vmap(c.function(), c.xs)),
-    "jvp of vjp": (True, lambda c: laws.check_jvp_of_vjp(c.function(floats=True), c.xs, c.rng)),
-    "vmap of derivative": (True, lambda c: laws.check_vmap_derivatives(c.function(floats=True), c.xs, c.rng)),
-    "taylor": (True, lambda c: laws.check_taylor(c.function(floats=True), c.xs, c.rng)),
-    "complex": (False, complex_value),
+def value(case: Case) -> str:
+    laws.check_value(case.function(), case.expected(), case.xs)
+    return PASSES
+
+
+def vmap(case: Case) -> str | None:
+    """All inputs may be batched, or those with data in them only."""
+    laws.check_vmap(case.function(), case.xs)
+    if case.op.batched:
+        laws.check_vmap(case.whole(), case.arrays)
+        return PASSES
+    try:
+        laws.check_vmap(case.whole(), case.arrays)
+    except RuntimeError:
+        return f"{PASSES} data, {RAISES} mask" if case.xs else RAISES
+    raise AssertionError("the samples say that vmap refuses this operator")
+
+
+def complex_numbers(case: Case) -> str | None:
+    if not case.xs:
+        return None
+    return laws.check_complex(case.function(), lambda: case.expected(case.zs), case.zs, case.rng)
+
+
+COLUMNS: dict[str, Law] = {
+    "value": value,
+    "vjp": derivative_law(laws.check_vjp),
+    "jvp": derivative_law(laws.check_jvp),
+    "second order": derivative_law(laws.check_second),
+    "vmap": vmap,
+    "jvp of vjp": derivative_law(laws.check_jvp_of_vjp),
+    "vmap of derivative": derivative_law(laws.check_vmap_derivatives),
+    "taylor": derivative_law(laws.check_taylor),
+    "complex": complex_numbers,
 }
 HEAD = """# Operators
 
@@ -57,34 +88,33 @@ edit. `make test` fails when this file is not what the library does.
 
 - **value**: values, shapes and dtypes are those of NumPy and SciPy. **jvp**: forward mode is the limit of differences.
   **vjp**: reverse mode, recorded and by transform, is the transpose of forward mode.
-- **second order**: the Hessian is the same from differences and from every nesting of two modes. **jvp of vjp**: forward
-  mode through the reverse rule, with the cotangent moving as well, is the limit of differences.
-- **vmap**: a batched call is a loop, whichever inputs are batched. **vmap of derivative**: so are derivatives, with vmap
-  inside and outside. **taylor**: the coefficients from one pass are those of nested forward mode.
-- **complex**: values on complex128 are NumPy's; derivatives of complex tensors are refused with a clear error.
+- **second order**: the Hessian is the same from differences and from every nesting of two modes.
+- **jvp of vjp**: forward mode through the reverse rule, with the cotangent moving too, is the limit of differences.
+- **vmap**: a batched call gives what a loop gives, without one, whichever inputs are batched, indices and masks among
+  them. **vmap of derivative**: so do derivatives, with vmap inside and outside.
+- **taylor**: the coefficients from one pass are those of nested forward mode.
+- **complex**: on complex128, "value" is NumPy's, and "derivatives" keep all the laws above. Where only the value is
+  known every derivative raises NotDifferentiableError, where there is no value TypeError is raised; what depends on
+  the arguments is separated by a stroke.
 
-✓ the law holds on all samples, – there is nothing to ask (results without slope, no floating-point input), ✗ it fails,
-"error" the library refuses with a clear NotDifferentiableError or TypeError.
+✓ the law holds on all samples, – there is nothing to ask (results without slope, no data), ✗ it fails, "raises" a clear
+error says no.
 """
 
 
-def cell(op: Op, about_derivatives: bool, law: Law, column: str) -> str:
-    """The outcome of one law on all samples of an operator."""
-    if about_derivatives and not op.differentiable:
-        return NONE
-    cases = [case for case in op.cases() if column == "value" or case.xs]
-    if not cases:
-        return NONE
-    for case in cases:
+def cell(op: Op, law: Law, column: str) -> str:
+    """The outcomes of one law on the samples of an operator."""
+    found: list[str] = []
+    for case in op.cases():
         try:
-            law(case)
-        except (rg.NotDifferentiableError, TypeError):
-            return REFUSES
+            outcome = law(case)
         except Exception as failure:
             first = str(failure).strip().split("\n")[0]
             print(f"{column}: {case}: {type(failure).__name__}: {first}", file=sys.stderr)
             return FAILS
-    return PASSES
+        if outcome is not None and outcome not in found:
+            found.append(outcome)
+    return " / ".join(sorted(found, reverse=True)) or NONE
 
 
 def public() -> Iterator[tuple[str, Any]]:
@@ -98,26 +128,28 @@ def public() -> Iterator[tuple[str, Any]]:
 
 def others() -> str:
     """The functions without samples: further names of operators, and those that are no operators."""
-    listed = {op.name for op in OPS}
+    listed = {op.name: op for op in OPS}
     same: list[str] = []
     rest: list[str] = []
     for name, thing in public():
+        last = name.rsplit(".", 1)[-1]
+        known = [o for o in (last, f"nn.functional.{last}", ALIASES.get(name)) if o in listed]
         if name in listed:
             continue
-        last = name.rsplit(".", 1)[-1]
-        for other in (last, f"nn.functional.{last}", ALIASES.get(name, "")):
-            if other in listed and other != name:
-                same.append(f"`{name}` = `{other}`")
-                break
-        else:
+        if not known:
             rest.append(f"`{name}`")
+            continue
+        for case in dataclasses.replace(listed[known[0]], call=thing).cases():
+            value(case)
+        same.append(f"`{name}` = `{known[0]}`")
     return (
-        f"\nFurther names: {', '.join(same)}.\n\nNo operators, or without samples (creation, random numbers, settings, "
-        f"questions about dtypes and shapes, sweeps): {', '.join(rest)}.\n"
+        f"\nFurther names, with the same values: {', '.join(same)}.\n\nWithout samples (creation, conversion, random "
+        f"numbers, settings, questions about dtypes and shapes, sweeps; `imag` and the views of complex numbers, which "
+        f"real numbers cannot stand for): {', '.join(rest)}.\n"
     )
 
 
-# The module gives these the same implementation under another name.
+# Names that differ in more than the module.
 ALIASES = {
     "absolute": "abs",
     "clip": "clamp",
@@ -137,15 +169,15 @@ def text() -> str:
     """The whole file."""
     lines = [HEAD, f"| operator | {' | '.join(COLUMNS)} |", f"|---|{'---|' * len(COLUMNS)}"]
     for op in OPS:
-        cells = [cell(op, about, law, column) for column, (about, law) in COLUMNS.items()]
+        cells = [cell(op, law, column) for column, law in COLUMNS.items()]
         lines.append(f"| `{op.name}` | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n" + others()
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if the file differs")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         found = text()
