@@ -98,7 +98,7 @@ class disable_saved_tensors_hooks:
         _core._pop_saved_hooks()
 
 
-class save_on_cpu(saved_tensors_hooks):
+class save_on_cpu:
     """Nothing changes: tensors live on the CPU. For programs written for PyTorch; see ``save_on_disk``.
 
     >>> import rustgrad as rg
@@ -110,7 +110,14 @@ class save_on_cpu(saved_tensors_hooks):
     """
 
     def __init__(self, pin_memory: bool = False, device_type: str = "cpu") -> None:
-        super().__init__(lambda t: t, lambda t: t)
+        # No hooks: what a hook was given is not protected from being overwritten, as what the graph keeps is.
+        pass
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc: object) -> None:
+        pass
 
 
 class _File:

@@ -35,7 +35,8 @@ def checkpoint(
     """``function(*args, **kwargs)``, keeping its arguments instead of what it saves for its derivatives.
 
     The sweep runs the function again, with the same random numbers if ``preserve_rng_state``. It must do the same both
-    times: other numbers of saved tensors, shapes or dtypes raise CheckpointError (unless ``determinism_check="none"``).
+    times: other numbers of saved tensors, shapes or dtypes, and arguments that were written to in between, raise
+    CheckpointError (unless ``determinism_check="none"``). What it writes to in place itself is computed once more.
     ``context_fn`` gives two context managers, for the first and for the second run. ``use_reentrant`` and ``debug`` are
     accepted: there is one way here, which takes keyword arguments, nested outputs and captured tensors.
 
@@ -57,7 +58,7 @@ def checkpoint(
     if _core._innermost([x for x in found if isinstance(x, Tensor)])[0] is not None:
         with first:
             return _followed(function, args, kwargs)
-    region = _Region(call, again, preserve_rng_state, determinism_check == "default")
+    region = _Region(call, found, again, preserve_rng_state, determinism_check == "default")
     with first, saved_tensors_hooks(region.pack, region.unpack):
         return call()
 
@@ -69,11 +70,14 @@ class _Stop(BaseException):
 class _Region:
     """One run of a function, and what it saved, by number."""
 
-    def __init__(self, call: Callable[[], Any], context: Any, preserve: bool, check: bool) -> None:
+    def __init__(self, call: Callable[[], Any], leaves: list[Any], context: Any, preserve: bool, check: bool) -> None:
         self._call, self._context, self._check = call, context, check
         self._state = _core.get_rng_state() if preserve else None
+        self._arguments = [(x, x._version) for x in leaves if isinstance(x, Tensor)]
         self._shapes: list[tuple[Any, Any]] = []
         self._values: dict[int, Tensor] = {}
+        # Numbers of what the function overwrites after it was saved.
+        self._overwritten: set[int] = set()
 
     def pack(self, tensor: Tensor) -> int:
         self._shapes.append((tuple(tensor.shape), tensor.dtype))
@@ -85,25 +89,42 @@ class _Region:
         return self._values.pop(number)
 
     def _compute(self) -> None:
+        if self._check and any(x._version != version for x, version in self._arguments):
+            raise CheckpointError(
+                "checkpoint: an argument was changed in place since the first run, so that the second would compute "
+                "something else; pass a clone() of it"
+            )
+        values, changed = self._second_run()
+        if changed:
+            # Known now: the next run copies these before they are overwritten.
+            self._overwritten |= changed
+            values, _ = self._second_run()
+        self._values = values
+
+    def _second_run(self) -> tuple[dict[int, Tensor], set[int]]:
+        """What the function saves, by number, and which of it does not hold its numbers any more."""
         values: dict[int, Tensor] = {}
+        versions: list[int] = []
         last = len(self._shapes)
 
-        def pack(tensor: Tensor) -> None:
+        def pack(tensor: Tensor) -> Tensor:
             number = len(values)
             if self._check and (number >= last or self._shapes[number] != (tuple(tensor.shape), tensor.dtype)):
                 raise CheckpointError(
                     f"checkpoint: the second run saved {tensor.dtype} {list(tensor.shape)} as number {number}, where "
                     "the first saved something else; the function must do the same both times"
                 )
-            values[number] = tensor
+            values[number] = tensor.clone() if number in self._overwritten else tensor
+            versions.append(values[number]._version)
             if len(values) == last:
                 raise _Stop
+            return values[number]
 
         state = _core.get_rng_state()
         try:
             if self._state is not None:
                 _core.set_rng_state(self._state)
-            with self._context, enable_grad(), saved_tensors_hooks(pack, _never):
+            with self._context, enable_grad(), saved_tensors_hooks(pack, _same):
                 self._call()
         except _Stop:
             pass
@@ -115,11 +136,12 @@ class _Region:
                 f"checkpoint: the second run saved {len(values)} tensors and the first {last}; "
                 "the function must do the same both times"
             )
-        self._values = values
+        return values, {n for n, version in enumerate(versions) if values[n]._version != version}
 
 
-def _never(_: Any) -> Tensor:
-    raise CheckpointError("checkpoint: the second run differentiates itself; do that outside of the checkpoint")
+def _same(tensor: Tensor) -> Tensor:
+    """What the second run saves is there as long as it runs: it may differentiate itself."""
+    return tensor
 
 
 class _Followed(Function):
