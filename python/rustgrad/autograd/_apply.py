@@ -60,7 +60,7 @@ def _taped(rules: Rules, args: tuple[Any, ...], level: Level | None) -> Outcome:
         needs = [isinstance(a, Tensor) and level.is_taped(a) for a in args]
         inner = interpret(rules, lower).at_level(rules, lower, needs)
         outputs = inner.outputs
-    rule = Reverse(rules, inner, lower, needs)
+    rule = Reverse(rules, inner, lower, needs, level is None)
     recorded = _core._record(
         level,
         rules.name,

@@ -8,21 +8,23 @@ from typing import Any
 
 from .. import _core
 from .._core import NotDifferentiableError, Tensor
-from ._rules import Outcome, Rules, floating, summed_to, zeros_of
+from ._rules import Outcome, Rules, differentiated, floating, summed_to, zeros_of
 from ._transpose import transposed
 from .function import FunctionCtx, listed
 
-_DERIVATIVES = ("tape", "dual", "series")
+#: Whether the bottom tape records shows on what becomes of it.
+_PROBE = _core.ones(()).requires_grad_(True)
 
 
 class Reverse:
     """Called by the sweep with what was kept, the outputs, and the cotangents."""
 
-    def __init__(self, rules: Rules, inner: Outcome, lower: Sequence[Any], needs: Sequence[bool]) -> None:
+    def __init__(self, rules: Rules, inner: Outcome, lower: Sequence[Any], needs: Sequence[bool], at_bottom: bool) -> None:
         self._rules, self._needs = rules, list(needs)
         self.inputs = [i for i, a in enumerate(lower) if isinstance(a, Tensor)]
         self.made = [j for j, y in enumerate(inner.outputs) if isinstance(y, Tensor)]
         self._count = len(inner.outputs)
+        self._at_bottom, self._followed = at_bottom, differentiated(lower)
         # Without a reverse rule the forward rule will be read backwards, with what was saved for it.
         forward = rules.reverse is None and bool(inner.saved_forward)
         self._places = inner.saved_forward if forward else inner.saved
@@ -58,7 +60,9 @@ class Reverse:
             outputs[j] = y
         own = kept[len(self.inputs) :]
         if any(floating(t) for t in own):
-            refuse_unknown_slopes(self._rules, [*kept, *made, *cotangents])
+            # Arguments that are not kept count as well: what was saved may depend on them.
+            followed = [_PROBE] if self._followed and (not self._at_bottom or (_PROBE * 1.0).requires_grad) else []
+            refuse_unknown_slopes(self._rules, [*kept, *made, *cotangents, *followed])
         others = iter(own)
         ctx = copy.copy(self._ctx)
         ctx._saved = ctx._saved_forward = tuple(
@@ -125,7 +129,7 @@ class Reverse:
 def refuse_unknown_slopes(rules: Rules, tensors: Sequence[Any]) -> None:
     """A rule is being differentiated that reads numbers whose history is not known: raise instead of taking them for
     constants."""
-    if _core._innermost([t for t in tensors if isinstance(t, Tensor)])[1] in _DERIVATIVES:
+    if differentiated(tensors):
         raise NotDifferentiableError(
             f"{rules.name}: cannot differentiate its rule, which saved a tensor that is neither an argument nor an output; "
             "return it as a further output, or set it as an attribute of ctx if it is constant"

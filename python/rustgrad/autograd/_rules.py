@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -145,6 +145,12 @@ def run(rules: Rules, args: tuple[Any, ...], needs: Sequence[bool]) -> Outcome:
         kinds = ", ".join(type(y).__name__ for y in outputs)
         raise TypeError(f"{rules.name}: forward must return a tensor or a tuple with tensors, not {kinds}")
     return outcome_of(rules, ctx, args, outputs, not isinstance(output, tuple))
+
+
+def differentiated(tensors: Iterable[Any]) -> bool:
+    """Whether any of them is being differentiated, at whatever level: lanes may hide the levels outside of them."""
+    kinds = (kind for t in tensors if isinstance(t, Tensor) for kind in t._watchers)
+    return any(kind.startswith(("tape", "dual", "series")) for kind in kinds)
 
 
 def floating(x: Any) -> bool:

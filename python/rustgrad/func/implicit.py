@@ -15,6 +15,7 @@ import numpy as np
 from .. import _core
 from .._core import Tensor
 from .._tree import flatten, unflatten
+from ..autograd._rules import differentiated
 from ..autograd.function import Function, FunctionCtx
 from ..autograd.grad_mode import enable_grad
 from ._arguments import name_of, tensors
@@ -23,7 +24,6 @@ from .forward import jvp
 from .reverse import grad, vjp
 
 Function_ = Callable[..., Any]
-_DERIVATIVES = ("tape", "dual", "series")
 
 
 class _DenseSolve(Function):
@@ -77,7 +77,7 @@ class _Spec:
 
     def refuse_captured(self, result: Any) -> None:
         """The arguments are plain numbers here: what is watched all the same came in by another way."""
-        if _core._innermost([x for x in flatten(result)[0] if isinstance(x, Tensor)])[1] in _DERIVATIVES:
+        if differentiated(flatten(result)[0]):
             raise RuntimeError(
                 f"{self.name}: the function reads a tensor that is being differentiated and is not an argument, so its "
                 "derivative would be lost; pass it as an argument"

@@ -11,10 +11,10 @@ import numpy as np
 from .. import _core
 from .._core import NotDifferentiableError, Tensor
 from .._tree import alike, flatten, unflatten
+from ..autograd._rules import differentiated
 from ..autograd.function import Function, FunctionCtx, listed
 from ._arguments import name_of, tensors
 
-_DERIVATIVES = ("tape", "dual", "series")
 
 
 class _Call:
@@ -198,7 +198,7 @@ class _ByCotangent(Function):
     @classmethod
     def backward(cls, ctx: Any, *gs: Tensor) -> Any:
         call, xs = ctx.call, ctx.saved_tensors
-        if _core._innermost([*xs, *(g for g in gs if g is not None)])[1] in _DERIVATIVES:
+        if differentiated([*xs, *gs]):
             # The rule is being differentiated: residuals must carry the history of the arguments.
             _, residuals = cls.owner._with_residuals(call.nested(xs))
         else:
@@ -265,7 +265,7 @@ def _by_rule(rule: Any, slopes: Any, xs: Any, name: str, mode: str, other: str) 
         return rule(slopes, *xs)
     several = isinstance(slopes, tuple)
     watched = [t for t in (*(slopes if several else (slopes,)), *xs) if isinstance(t, Tensor)]
-    if _core._innermost(watched)[1] in _DERIVATIVES:
+    if differentiated(watched):
         raise NotDifferentiableError(
             f"{name}: being differentiated twice, or in a mode whose rule would be derived from the {mode} rule, which is "
             f"NumPy's; give {other} or a rule that takes tensors"

@@ -9,6 +9,7 @@ from typing import Any
 from .. import _core
 from .._core import Tensor
 from .._tree import flatten, unflatten
+from ..autograd._rules import differentiated
 from ..autograd.function import Function, FunctionCtx, listed
 from ..autograd.grad_mode import enable_grad
 from ..autograd.graph import saved_tensors_hooks
@@ -55,9 +56,11 @@ def checkpoint(
     first, again = (contextlib.nullcontext(), contextlib.nullcontext()) if context_fn is None else context_fn()
     call = lambda: function(*args, **kwargs)
     found = flatten((args, kwargs))[0] if args or kwargs else []
-    if _core._innermost([x for x in found if isinstance(x, Tensor)])[0] is not None:
+    level, kind = _core._innermost([x for x in found if isinstance(x, Tensor)])
+    if level is not None:
         with first:
-            return _followed(function, args, kwargs)
+            # Series and patterns go forward and save nothing: they follow the function itself.
+            return call() if kind in ("series", "sets") else _followed(function, args, kwargs)
     region = _Region(call, found, again, preserve_rng_state, determinism_check == "default")
     with first, saved_tensors_hooks(region.pack, region.unpack):
         return call()
@@ -154,7 +157,7 @@ class _Followed(Function):
         ctx.call = call  # type: ignore[attr-defined]
         with enable_grad():
             ys = call(*[x.detach() for x in leaves])
-        if _core._innermost([y for y in ys if isinstance(y, Tensor)])[1] in ("tape", "dual", "series"):
+        if differentiated(ys):
             raise RuntimeError(
                 "checkpoint: the function reads a tensor that is being differentiated and is not an argument; "
                 "pass it as an argument"
