@@ -122,13 +122,22 @@ pub enum Locality {
     Everything,
 }
 
+/// The algebra of an op, where power series have a recurrence of their own for it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Form {
+    General,
+    /// Linear in each of its two inputs.
+    Product,
+    /// The first input divided by the last; a constant by it where that is the only one.
+    Quotient,
+}
+
 /// An op in full. Every method is one rule; an op's file holds all of them.
 pub trait Op: Clone + Debug + PartialEq + Send + Sync + Into<Prim> {
     const NAME: &'static str;
     /// False for ops whose results carry no derivative at all (comparisons, indices): they are never recorded.
     const DIFFERENTIABLE: bool = true;
-    /// Linear in each of its two inputs.
-    const BILINEAR: bool = false;
+    const FORM: Form = Form::General;
     fn name(&self) -> &'static str {
         Self::NAME
     }
@@ -168,7 +177,7 @@ pub trait Op: Clone + Debug + PartialEq + Send + Sync + Into<Prim> {
 pub trait Rules: Send + Sync {
     fn name(&self) -> &'static str;
     fn differentiable(&self) -> bool;
-    fn bilinear(&self) -> bool;
+    fn form(&self) -> Form;
     fn on_complex(&self) -> bool;
     fn reads_outputs(&self) -> bool;
     fn locality(&self) -> Locality;
@@ -187,8 +196,8 @@ impl<O: Op> Rules for O {
     fn differentiable(&self) -> bool {
         O::DIFFERENTIABLE
     }
-    fn bilinear(&self) -> bool {
-        O::BILINEAR
+    fn form(&self) -> Form {
+        O::FORM
     }
     fn on_complex(&self) -> bool {
         Op::on_complex(self)

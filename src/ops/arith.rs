@@ -4,7 +4,7 @@ use super::{
     power::Square,
     unary::{Of, Unary},
 };
-use crate::{error::Result, math::Real, num::Num, trace::Value};
+use crate::{error::Result, math::Real, num::Num, op::Form, trace::Value};
 use num_complex::Complex;
 
 /// `a + b`.
@@ -67,7 +67,7 @@ impl Binary for Sub {
 pub struct Mul;
 impl Binary for Mul {
     const NAME: &'static str = "mul";
-    const BILINEAR: bool = true;
+    const FORM: Form = Form::Product;
     fn alike(x: &Value) -> Option<Result<Value>> {
         x.dtype().is_float().then(|| Square.of(x))
     }
@@ -98,6 +98,7 @@ impl Binary for Mul {
 pub struct Div;
 impl Binary for Div {
     const NAME: &'static str = "div";
+    const FORM: Form = Form::Quotient;
     const READS: [Reads; 2] = [Reads::Second, Reads::Both];
     const COST: usize = 2;
     const ON_COMPLEX: bool = true;

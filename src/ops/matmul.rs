@@ -5,7 +5,7 @@ use crate::{
     dtype::DType,
     error::{Error, Result},
     kernels::matmul::{self as kernel, MatRef},
-    op::{all_batched, bilinear, one, Arrays, Call, Locality, Op, Saved, Saves, Slopes, Values, Which},
+    op::{all_batched, bilinear, one, Arrays, Call, Form, Locality, Op, Saved, Saves, Slopes, Values, Which},
     shape::{broadcast, show, Dims},
     trace::{apply, Value},
     with_element,
@@ -38,7 +38,7 @@ fn matrix<'a, T: Copy>(x: &Strided<'a, T>, offset: usize) -> MatRef<'a, T> {
 }
 impl Op for MatMul {
     const NAME: &'static str = "matmul";
-    const BILINEAR: bool = true;
+    const FORM: Form = Form::Product;
     fn on_complex(&self) -> bool {
         true
     }

@@ -7,10 +7,12 @@ use super::{apply_prim, check_complex, Kind, LevelRef, Value};
 use crate::{
     dtype::Scalar,
     error::Result,
-    op::{add, Prim, Values, Which},
+    op::{add, Form, Prim, Values, Which},
     ops::{
-        arith::{Div, Mul},
-        binary::Binary,
+        arith::{Div, Mul, Neg},
+        binary::{Binary, Scale},
+        power::Reciprocal,
+        unary::Unary,
         Fixed,
     },
 };
@@ -84,10 +86,12 @@ pub(super) fn interpret(level: &LevelRef, op: &Prim, xs: &[&Value]) -> Result<Va
             }
         });
         transposed(each.collect::<Result<_>>()?, ys.len())
-    } else if op.bilinear() && inputs.len() == 2 {
-        vec![(1..=order).map(|k| convolved(op, &inputs, k)).collect::<Result<_>>()?]
     } else {
-        by_slope(level, op, &inputs, &ys, order)?
+        match op.form() {
+            Form::Product => vec![(1..=order).map(|k| convolved(op, &inputs, k)).collect::<Result<_>>()?],
+            Form::Quotient => vec![quotient(&inputs, &ys[0], order)?],
+            Form::General => by_slope(level, op, &inputs, &ys, order)?,
+        }
     };
     Ok(ys
         .into_iter()
@@ -122,6 +126,23 @@ fn convolved(op: &Prim, inputs: &[Input], k: usize) -> Result<Option<Value>> {
         }
     }
     Ok(sum)
+}
+/// The coefficients of y = a / b from y·b = a, one by one. By its slopes, which are quotients again, every order would
+/// cost a multiple of the one below.
+fn quotient(inputs: &[Input], y: &Value, order: usize) -> Result<Terms> {
+    let divisor = &inputs[inputs.len() - 1];
+    let inverse = Reciprocal.of(&divisor.primal)?;
+    let mut found: Terms = Vec::with_capacity(order);
+    for k in 1..=order {
+        let mut sum = if inputs.len() == 2 { inputs[0].term(k).cloned() } else { None };
+        for (j, lower) in std::iter::once(Some(y)).chain(found.iter().map(Option::as_ref)).enumerate() {
+            if let (Some(lower), Some(b)) = (lower, divisor.term(k - j)) {
+                sum = add(sum, Some(Neg.of(&Scale::of(b, lower)?)?))?;
+            }
+        }
+        found.push(sum.map(|s| Scale::of(&s, &inverse)).transpose()?);
+    }
+    Ok(found)
 }
 /// The coefficients of y from those of y' = J(x)·x', one order below.
 fn by_slope(level: &LevelRef, op: &Prim, inputs: &[Input], ys: &Values, order: usize) -> Result<Vec<Terms>> {

@@ -52,7 +52,7 @@ def over_lanes(rules: Rules, args: tuple[Any, ...], level: Level, interpret: Int
 
 def _seen_from_above(inner: Outcome, level: Level) -> Outcome:
     """The call of stacks as the call of values that stand for them, for levels that follow those."""
-    call, flags, forward_flags, attributes = inner.ctx._lanes  # type: ignore[attr-defined]
+    call, flags, forward_flags, attributes = inner.ctx._lanes
     ctx = copy.copy(call.ctx)
     for name, (value, yes) in attributes.items():
         setattr(ctx, name, level.batch(value) if yes else value)
@@ -100,7 +100,7 @@ def _by_user(rules: Rules, stacks: tuple[Any, ...], on_lanes: list[bool], level:
         y if dim is None or not isinstance(y, Tensor) else level.batch(y.movedim(dim, 0))
         for y, dim in zip(outputs, dims, strict=True)
     ]
-    return Outcome(results, not isinstance(answer[0], tuple), None)
+    return Outcome(results, not isinstance(answer[0], tuple), FunctionCtx(), filled=False)
 
 
 class OverLanes(Rules):
@@ -154,13 +154,13 @@ class OverLanes(Rules):
             }
             ctx._constant = tuple(outputs[j] for j in call.constant)
             ctx.materialize_grads = call.ctx.materialize_grads
-            ctx._lanes = (call, flags, forward_flags, attributes)  # type: ignore[attr-defined]
+            ctx._lanes = (call, flags, forward_flags, attributes)
             return outputs[0] if call.single else tuple(outputs)
 
         return self._inside(forward)
 
     def _inner_context(self, ctx: FunctionCtx, level: Level, forward: bool) -> FunctionCtx:
-        call, flags, forward_flags, attributes = ctx._lanes  # type: ignore[attr-defined]
+        call, flags, forward_flags, attributes = ctx._lanes
         inner = copy.copy(call.ctx)
         inner.needs_input_grad = ctx.needs_input_grad
         if forward and forward_flags:
@@ -174,7 +174,7 @@ class OverLanes(Rules):
         return inner
 
     def _lane_context(self, ctx: FunctionCtx, lane: int, forward: bool) -> FunctionCtx:
-        call, flags, forward_flags, attributes = ctx._lanes  # type: ignore[attr-defined]
+        call, flags, forward_flags, attributes = ctx._lanes
         inner = copy.copy(call.ctx)
         inner.needs_input_grad = ctx.needs_input_grad
         flags = forward_flags if forward and forward_flags else flags

@@ -19,7 +19,9 @@ _PROBE = _core.ones(()).requires_grad_(True)
 class Reverse:
     """Called by the sweep with what was kept, the outputs, and the cotangents."""
 
-    def __init__(self, rules: Rules, inner: Outcome, lower: Sequence[Any], needs: Sequence[bool], at_bottom: bool) -> None:
+    def __init__(
+        self, rules: Rules, inner: Outcome, lower: Sequence[Any], needs: Sequence[bool], at_bottom: bool
+    ) -> None:
         self._rules, self._needs = rules, list(needs)
         self.inputs = [i for i, a in enumerate(lower) if isinstance(a, Tensor)]
         self.made = [j for j, y in enumerate(inner.outputs) if isinstance(y, Tensor)]
@@ -131,6 +133,6 @@ def refuse_unknown_slopes(rules: Rules, tensors: Sequence[Any]) -> None:
     constants."""
     if differentiated(tensors):
         raise NotDifferentiableError(
-            f"{rules.name}: cannot differentiate its rule, which saved a tensor that is neither an argument nor an output; "
+            f"{rules.name}: cannot differentiate its rule, which saved a tensor that is no argument and no output; "
             "return it as a further output, or set it as an attribute of ctx if it is constant"
         )

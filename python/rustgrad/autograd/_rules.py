@@ -66,8 +66,7 @@ class Outcome:
 
     outputs: list[Any]
     single: bool
-    #: None where a batching rule of the user's made the outputs: then only setup_context can fill one.
-    ctx: FunctionCtx | None
+    ctx: FunctionCtx
     #: Where what was saved (for reverse and for forward mode) is found, at whatever level.
     saved: list[Place] = field(default_factory=list)
     saved_forward: list[Place] = field(default_factory=list)
@@ -76,6 +75,8 @@ class Outcome:
     #: (argument, output) pairs that are one tensor, changed in place.
     dirty: list[tuple[int, int]] = field(default_factory=list)
     constant: set[int] = field(default_factory=set)
+    #: Whether the context knows this call: where a vmap() of the user's made the outputs, only setup_context fills it.
+    filled: bool = True
 
     def result(self) -> Any:
         return self.outputs[0] if self.single else tuple(self.outputs)
@@ -91,9 +92,9 @@ class Outcome:
         if rules.separate:
             ctx = rules.context(args, self.result(), needs)
             return outcome_of(rules, ctx, args, self.outputs, self.single)
-        if self.ctx is None:
+        if not self.filled:
             raise RuntimeError(
-                f"{rules.name}: a function with its own vmap() and derivatives needs setup_context() beside forward(*args)"
+                f"{rules.name}: with its own vmap(), derivatives need setup_context() beside forward(*args); define it"
             )
         new = copy.copy(self)
         new.ctx = copy.copy(self.ctx)
@@ -155,7 +156,7 @@ def differentiated(tensors: Iterable[Any]) -> bool:
 
 def floating(x: Any) -> bool:
     """Whether something is a tensor that can carry a derivative."""
-    return isinstance(x, Tensor) and x.dtype.is_floating_point
+    return isinstance(x, Tensor) and (x.dtype.is_floating_point or x.dtype.is_complex)
 
 
 def summed_to(g: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -47,14 +47,15 @@ def transposed(
     if pairs:
         found = level.pull([y for y, _ in pairs], [g for _, g in pairs], watched, True)
     if owner not in _proven and _core._innermost([*inputs, *(g for _, g in pairs)])[1] == "plain":
-        _prove(linear, inputs, [g for g in cotangents], found, name, known, missing)
+        _prove(linear, inputs, list(cotangents), found, name, known, missing)
         _proven.add(owner)
     return found
 
 
 def _cannot(name: str, known: str, missing: str, why: str) -> NotDifferentiableError:
     return NotDifferentiableError(
-        f"{name}: {missing} is not defined and cannot be derived from {known} by transposition ({why}); define {missing}"
+        f"{name}: {missing} is not defined and cannot be derived from {known} by transposition ({why}); "
+        f"define {missing}"
     )
 
 

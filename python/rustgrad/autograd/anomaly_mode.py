@@ -53,8 +53,9 @@ class set_detect_anomaly(detect_anomaly):
 class set_strong_zeros:
     """What zero times infinity is in a derivative: at once when called, until the end of the block under ``with``.
 
-    Zero, the default: a cotangent that is zero, as those of the branch that ``where`` did not choose, stays zero whatever
-    the slope is, so no NaN of an unused branch reaches a gradient. With ``False`` it is NaN, as in plain arithmetic.
+    Zero, the default: a cotangent that is zero, as those of the branch that ``where`` did not choose, stays zero
+    whatever the slope is, so no NaN of an unused branch reaches a gradient. With ``False`` it is NaN, as in plain
+    arithmetic.
 
     >>> import rustgrad as rg
     >>> f = lambda x: rg.where(x > 0, x.sqrt(), 0.0)

@@ -19,35 +19,95 @@ class FunctionCtx:
 
     #: Which arguments need a gradient, one entry per argument of ``forward``.
     needs_input_grad: tuple[bool, ...] = ()
+    #: Whether zero cotangents and tangents arrive as tensors; ``set_materialize_grads`` sets it.
     materialize_grads = True
     _saved: tuple[Tensor | None, ...] = ()
     _saved_forward: tuple[Tensor | None, ...] = ()
     _dirty: tuple[Tensor, ...] = ()
     _constant: tuple[Tensor, ...] = ()
+    #: Under vmap: the inner call, and which of what was kept has lanes.
+    _lanes: Any = None
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
-        """Keep tensors (or None) for the reverse rule, which reads them as ``ctx.saved_tensors``."""
+        """Keep tensors (or None) for the reverse rule, which reads ``ctx.saved_tensors``. See `autograd.Function`.
+
+        Raises TypeError for anything else: that can be an attribute of ``ctx``.
+        """
         self._saved = _only_tensors("save_for_backward", tensors)
 
     def save_for_forward(self, *tensors: Tensor | None) -> None:
-        """Keep tensors (or None) for the forward rule, which reads them as ``ctx.saved_tensors``."""
+        """Keep tensors (or None) for the forward rule, which reads ``ctx.saved_tensors``. See `autograd.Function`.
+
+        Raises TypeError for anything else: that can be an attribute of ``ctx``.
+        """
         self._saved_forward = _only_tensors("save_for_forward", tensors)
 
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
-        """The tensors that were saved, with the history they had."""
+        """The tensors that were saved, with the history they had. See `autograd.Function`."""
         return self._saved
 
     def mark_dirty(self, *tensors: Tensor) -> None:
-        """Say which inputs ``forward`` changes in place; they must be returned."""
+        """Say which inputs ``forward`` changes in place; they must be returned.
+
+        Derivative: that of the outputs, which take the place of the inputs.
+
+        >>> import rustgrad as rg
+        >>> class Double_(rg.autograd.Function):
+        ...     @staticmethod
+        ...     def forward(ctx, x):
+        ...         ctx.mark_dirty(x)
+        ...         return x.mul_(2)
+        ...     @staticmethod
+        ...     def backward(ctx, g):
+        ...         return 2 * g
+        >>> def f(x):
+        ...     y = x.clone()
+        ...     Double_.apply(y)
+        ...     return y**2
+        >>> rg.func.grad(f)(rg.tensor(1.0))
+        tensor(8.)
+        """
         self._dirty = tensors
 
     def mark_non_differentiable(self, *tensors: Tensor) -> None:
-        """Say which outputs carry no derivative."""
+        """Say which outputs carry no derivative.
+
+        Derivative: zero; the rules get and give entries for these outputs all the same.
+
+        >>> import rustgrad as rg
+        >>> class Largest(rg.autograd.Function):
+        ...     @staticmethod
+        ...     def forward(ctx, x):
+        ...         value, place = x.max(0)
+        ...         ctx.mark_non_differentiable(place)
+        ...         ctx.length, ctx.place = len(x), place
+        ...         return value, place
+        ...     @staticmethod
+        ...     def backward(ctx, g, _):
+        ...         return g * rg.nn.functional.one_hot(ctx.place, ctx.length)
+        >>> rg.func.grad(lambda x: Largest.apply(x)[0])(rg.tensor([1.0, 3.0, 2.0]))
+        tensor([0., 1., 0.])
+        """
         self._constant = tensors
 
     def set_materialize_grads(self, value: bool) -> None:
-        """Whether cotangents (and tangents) that are zero arrive as tensors of zeros (the default) or as None."""
+        """Whether cotangents (and tangents) that are zero arrive as tensors of zeros (the default) or as None.
+
+        Derivative: the same either way; with None a rule can leave work out.
+
+        >>> import rustgrad as rg
+        >>> class Parts(rg.autograd.Function):
+        ...     @staticmethod
+        ...     def forward(ctx, x):
+        ...         ctx.set_materialize_grads(False)
+        ...         return 2 * x, 3 * x
+        ...     @staticmethod
+        ...     def backward(ctx, g, h):
+        ...         return 3 * h if g is None else 2 * g if h is None else 2 * g + 3 * h
+        >>> rg.func.grad(lambda x: Parts.apply(x)[1])(rg.tensor(1.0))
+        tensor(3.)
+        """
         self.materialize_grads = value
 
 
@@ -78,7 +138,7 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
     ...     @staticmethod
     ...     @rg.autograd.function.once_differentiable
     ...     def backward(ctx, g):
-    ...         return rg.from_numpy(2 * g.numpy())
+    ...         return rg.as_tensor(2 * g.numpy())
     >>> rg.func.grad(Twice.apply)(rg.tensor(1.0))
     tensor(2.)
     """
@@ -108,8 +168,8 @@ def listed(found: Any) -> list[Any]:
 class Function:
     """The base of functions with rules of their own. Subclass it and call ``apply``, never the rules themselves.
 
-    Either ``forward(ctx, *args)``, or ``forward(*args)`` with ``setup_context(ctx, inputs, output)``, computes the result
-    without being recorded; ``backward(ctx, *cotangents)`` returns one cotangent (or None) per argument;
+    Either ``forward(ctx, *args)``, or ``forward(*args)`` with ``setup_context(ctx, inputs, output)``, computes the
+    result without being recorded; ``backward(ctx, *cotangents)`` returns one cotangent (or None) per argument;
     ``jvp(ctx, *tangents)`` returns the tangents of the outputs. Where one of the two is missing it is derived from the
     other by transposition, if that is written in differentiable operations. ``vmap(info, in_dims, *args)`` returns
     (outputs, out_dims); without it, and with ``generate_vmap_rule = True``, the rules themselves run batched, otherwise
@@ -136,34 +196,34 @@ class Function:
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
-        """The result; called without recording."""
+        """Compute the result; called without recording. See `autograd.Function`."""
         raise NotImplementedError("Function: define forward() as a static method")
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        """Keep on ``ctx`` what the rules need, if ``forward`` does not take ``ctx``."""
+        """Keep on ``ctx`` what the rules need, if ``forward`` does not take ``ctx``. See `autograd.Function`."""
         raise NotImplementedError("Function: setup_context() is not defined")
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Any) -> Any:
-        """The cotangents of the arguments."""
+        """The cotangents of the arguments, given those of the outputs. See `autograd.Function`."""
         raise NotImplementedError("Function: backward() is not defined")
 
     vjp = backward
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:
-        """The tangents of the outputs."""
+        """The tangents of the outputs, given those of the arguments (None for constants). See `autograd.Function`."""
         raise NotImplementedError("Function: jvp() is not defined")
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
-        """(outputs, out_dims) for arguments with lanes along ``in_dims``."""
+        """(outputs, out_dims) for arguments with lanes along ``in_dims``. See `autograd.Function`."""
         raise NotImplementedError("Function: vmap() is not defined")
 
     @classmethod
     def apply(cls, *args: Any) -> Any:
-        """The result of ``forward``, with the rules of this class in every mode.
+        """The result of ``forward``, with the rules of this class in every mode. See `autograd.Function`.
 
         Raises TypeError for results that are not tensors, NotDifferentiableError where a rule is missing and cannot be
         derived.

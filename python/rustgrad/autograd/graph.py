@@ -51,8 +51,8 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
 class saved_tensors_hooks:
     """What operations save for their derivatives goes through ``pack``, and comes back through ``unpack``.
 
-    ``pack(tensor)`` may return anything; ``unpack`` of that must return a tensor of the same shape and dtype; another one
-    raises RuntimeError in the sweep. Hooks nest: the innermost counts.
+    ``pack(tensor)`` may return anything; ``unpack`` of that must return a tensor of the same shape and dtype; another
+    one raises RuntimeError in the sweep. Hooks nest: the innermost counts.
 
     >>> import rustgrad as rg
     >>> x = rg.tensor([1.0, 2.0], requires_grad=True)
@@ -176,8 +176,8 @@ def register_multi_grad_hook(
     """Call ``fn`` when the gradients of several tensors are known.
 
     ``mode="all"``: once in every sweep that comes to any of them, after the last, with the list of gradients (None for
-    tensors the sweep does not come to). ``mode="any"``: once, with the first gradient. Returns a handle with ``remove()``.
-    Raises RuntimeError for a tensor that requires no gradient.
+    tensors the sweep does not come to). ``mode="any"``: once, with the first gradient. Returns a handle with
+    ``remove()``. Raises RuntimeError for a tensor that requires no gradient.
 
     Derivative: gradients with history are shown with ``create_graph``.
 

@@ -18,7 +18,8 @@ from .._tree import flatten, unflatten
 from ..autograd._rules import differentiated
 from ..autograd.function import Function, FunctionCtx
 from ..autograd.grad_mode import enable_grad
-from ._arguments import name_of, tensors
+from ._arguments import tensors
+from ._minimise import by_bfgs
 from .batch import vmap
 from .forward import jvp
 from .reverse import grad, vjp
@@ -189,11 +190,11 @@ def custom_linear_solve(
     *,
     args: tuple[Any, ...] = (),
 ) -> Tensor:
-    """x with ``matvec(x, *args) = b``, found by any method, with the derivatives of the exact solution.
+    """Solve ``matvec(x, *args) = b`` for x by any method, with the derivatives of the exact solution.
 
-    ``matvec`` is linear in its first argument, of the shape of ``b``; tensors it depends on are given in ``args``, which
-    may be nested: captured ones that are being differentiated raise RuntimeError. ``solve(matvec, b)`` returns x for a
-    ``matvec`` of one argument; by default the matrix is built and decomposed. ``transpose_solve`` does so for the
+    ``matvec`` is linear in its first argument, of the shape of ``b``; tensors it depends on are given in ``args``,
+    which may be nested: captured ones that are being differentiated raise RuntimeError. ``solve(matvec, b)`` returns x
+    for a ``matvec`` of one argument; by default the matrix is built and decomposed. ``transpose_solve`` does so for the
     transpose (default: ``solve``), and ``symmetric`` says that there is no difference. A singular system raises
     RuntimeError.
 
@@ -358,11 +359,11 @@ def custom_fixed_point(func: Function_, *, solve: Function_ | None = None) -> Ca
 
 
 def argmin(objective: Function_, solver: Function_ | None = None, *, solve: Function_ | None = None) -> Function_:
-    """A function ``(init, *args)`` that returns the x that minimises ``objective(x, *args)``, with derivatives by ``args``.
+    """The function ``(init, *args)`` whose result x minimises ``objective(x, *args)``, with derivatives by ``args``.
 
-    ``solver(init, *args)`` finds the minimum by any method and sees plain numbers; by default SciPy's BFGS does, with our
-    gradients, and raises RuntimeError where it does not succeed. Shapes, arguments and errors: those of ``custom_root``,
-    for the gradient of the objective.
+    ``solver(init, *args)`` finds the minimum by any method and sees plain numbers; by default SciPy's BFGS does, with
+    our gradients, and raises RuntimeError where it does not succeed. Shapes, arguments and errors: those of
+    ``custom_root``, for the gradient of the objective.
 
     Derivative: -H⁻¹·∂²objective/∂x∂args, in either mode and to any order.
 
@@ -371,44 +372,7 @@ def argmin(objective: Function_, solver: Function_ | None = None, *, solve: Func
     >>> rg.func.grad(ridge, argnums=1)(rg.tensor(0.0, dtype=rg.float64), rg.tensor(2.0, dtype=rg.float64)).item()
     -0.333...
     """
-    chosen = _by_scipy(objective) if solver is None else solver
+    chosen = by_bfgs(objective) if solver is None else solver
     wrapped = _differentiated("argmin", lambda x, *args: grad(objective)(x, *args), chosen, solve)
     functools.update_wrapper(wrapped, objective)
     return wrapped
-
-
-def _by_scipy(objective: Function_) -> Function_:
-    def solver(init: Any, *args: Any) -> Any:
-        from scipy.optimize import minimize
-
-        leaves, structure = flatten(init)
-        shapes = [tuple(x.shape) for x in tensors(leaves, "argmin")]
-        dtype = leaves[0].dtype
-
-        def tree(v: Any) -> Any:
-            parts, start = [], 0
-            for shape in shapes:
-                size = int(np.prod(shape, dtype=np.int64))
-                parts.append(_core.from_numpy(v[start : start + size].reshape(shape).copy()).to(dtype))
-                start += size
-            return unflatten(structure, parts)
-
-        def value_and_slope(v: Any) -> tuple[float, Any]:
-            slope, value = _gradient(tree(v), *args)
-            flat = np.concatenate([g.numpy().reshape(-1) for g in flatten(slope)[0]])
-            return float(value.item()), flat.astype(np.float64)
-
-        from .reverse import grad_and_value
-
-        _gradient = grad_and_value(objective)
-        start = np.concatenate([x.numpy().reshape(-1) for x in leaves]).astype(np.float64)
-        single = dtype == _core.float32
-        found = minimize(value_and_slope, start, jac=True, method="BFGS", options={"gtol": 1e-5 if single else 1e-10})
-        slope = np.abs(found.jac).max(initial=0.0)
-        if not found.success and slope > (1e-3 if single else 1e-6):
-            raise RuntimeError(
-                f"argmin: BFGS did not find the minimum of {name_of(objective)} ({found.message}); pass solver="
-            )
-        return tree(found.x)
-
-    return solver

@@ -15,6 +15,7 @@ from ..autograd._rules import differentiated
 from ..autograd.function import Function, FunctionCtx, listed
 from ._arguments import name_of, tensors
 
+__all__ = ["custom_jvp", "custom_vjp", "wrap_numpy"]
 
 
 class _Call:
@@ -87,10 +88,10 @@ class custom_jvp:
         functools.update_wrapper(self, func)
         self._func = func
         self._rule: Callable[..., Any] | None = None
-        self._function = type(name_of(func), (_ByTangent,), {"owner": self})
+        self._function: type[Function] = type(name_of(func), (_ByTangent,), {"owner": self})
 
     def defjvp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
-        """Set the rule; usable as a decorator."""
+        """Set the rule; usable as a decorator. See `func.custom_jvp`."""
         self._rule = rule
         return rule
 
@@ -136,9 +137,9 @@ class custom_vjp:
     """A function with a reverse rule of its own; forward mode is the rule's transpose.
 
     ``defvjp(forward, backward)``: ``forward(*args)`` returns (result, residuals), ``backward(residuals, cotangent)`` a
-    tuple with one cotangent (or None) per argument, which must be linear in the cotangent. Arguments may be nested; what
-    is not a tensor is passed on as it is. A rule that leaves the recorded operations raises NotDifferentiableError in
-    forward mode.
+    tuple with one cotangent (or None) per argument, which must be linear in the cotangent. Arguments may be nested;
+    what is not a tensor is passed on as it is. A rule that leaves the recorded operations raises NotDifferentiableError
+    in forward mode.
 
     Derivative: what the rules say, to any order: they are differentiated as they run.
 
@@ -156,10 +157,10 @@ class custom_vjp:
         self._func = func
         self._forward: Callable[..., Any] | None = None
         self._backward: Callable[..., Any] | None = None
-        self._function = type(name_of(func), (_ByCotangent,), {"owner": self})
+        self._function: type[Function] = type(name_of(func), (_ByCotangent,), {"owner": self})
 
     def defvjp(self, forward: Callable[..., Any], backward: Callable[..., Any]) -> None:
-        """Set the two parts of the rule."""
+        """Set the two parts of the rule. See `func.custom_vjp`."""
         self._forward, self._backward = forward, backward
 
     def __call__(self, *args: Any) -> Any:
@@ -267,8 +268,8 @@ def _by_rule(rule: Any, slopes: Any, xs: Any, name: str, mode: str, other: str) 
     watched = [t for t in (*(slopes if several else (slopes,)), *xs) if isinstance(t, Tensor)]
     if differentiated(watched):
         raise NotDifferentiableError(
-            f"{name}: being differentiated twice, or in a mode whose rule would be derived from the {mode} rule, which is "
-            f"NumPy's; give {other} or a rule that takes tensors"
+            f"{name}: being differentiated twice, or in a mode whose rule would be derived from the {mode} rule, which "
+            f"is NumPy's; give {other} or a rule that takes tensors"
         )
     plain = tuple(None if t is None else _plain(t, name) for t in slopes) if several else _plain(slopes, name)
     found = rule(plain, *[_plain(x, name) for x in xs])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 from .. import _core
 from .._core import Tensor
@@ -34,19 +34,20 @@ def jet(func: Function, primals: tuple[Any, ...], series: tuple[Sequence[Any], .
     """
     if not isinstance(primals, tuple) or not isinstance(series, (tuple, list)) or len(primals) != len(series):
         raise TypeError("jet: primals is a tuple, and series has a list of derivatives for each of them")
+    xs, structure = flatten(primals)
+    _movable(xs, "jet")
     orders = {len(derivatives) for derivatives in series}
     if len(orders) != 1:
         raise ValueError(f"jet: the lists of derivatives have lengths {sorted(orders)}; they must be equal")
     order = orders.pop()
-    xs, structure = flatten(primals)
-    tensors(xs, "jet")
     by_order: list[list[Tensor | None]] = []
     for k in range(order):
         leaves, given = flatten(tuple(derivatives[k] for derivatives in series))
         if not alike(given, structure):
             raise ValueError("jet: the derivatives must be nested like the primals")
+        _fitting(xs, leaves, "jet")
         factor = math.factorial(k + 1)
-        by_order.append([leaf if factor == 1 else leaf / factor for leaf in tensors(leaves, "jet")])
+        by_order.append([leaf if factor == 1 else leaf / factor for leaf in leaves])
     value, coefficients = _propagate(func, xs, structure, by_order)
     outer = flatten(value)[1]
     derivatives = [
@@ -54,6 +55,26 @@ def jet(func: Function, primals: tuple[Any, ...], series: tuple[Sequence[Any], .
         for k, leaves in enumerate(coefficients, start=1)
     ]
     return value, derivatives
+
+
+def _movable(xs: list[Any], function: str) -> None:
+    """Points at which a curve can start."""
+    if not xs:
+        raise ValueError(f"{function}: there is no tensor to move along; give at least one")
+    for x in tensors(xs, function):
+        if _whole(x):
+            raise _core.NotDifferentiableError(
+                f"{function}: a {x.dtype} tensor has no derivatives; convert it to a float dtype first"
+            )
+
+
+def _fitting(xs: list[Tensor], ts: list[Any], function: str) -> None:
+    for x, t in zip(xs, tensors(ts, function), strict=True):
+        if x.shape != t.shape or x.dtype != t.dtype:
+            raise ValueError(
+                f"{function}: a direction of shape {list(t.shape)} and dtype {t.dtype} does not fit a tensor of shape "
+                f"{list(x.shape)} and dtype {x.dtype}; shape and dtype must be equal"
+            )
 
 
 def _propagate(
@@ -80,7 +101,7 @@ def taylor(func: Function, x: Any, v: Any, order: int, *, method: str = "auto") 
     Shapes and dtypes: ``v`` is nested like ``x``, each coefficient like the output. ``method="pass"`` propagates the
     series in one pass, at a cost that grows with the square of the order for most operators; ``"nested"`` nests forward
     mode ``order`` times, at a cost that doubles with each; ``"auto"`` takes the pass, and nesting for functions with
-    rules of their own (``autograd.Function``). Raises ValueError for a negative order or another nesting.
+    rules of their own (``autograd.Function``). Raises ValueError for a negative order, another nesting or shape.
 
     Derivative: the coefficients may be differentiated again, in either mode.
 
@@ -88,18 +109,22 @@ def taylor(func: Function, x: Any, v: Any, order: int, *, method: str = "auto") 
     >>> rg.func.taylor(rg.exp, rg.tensor(0.0), rg.tensor(1.0), 3)
     [tensor(1.), tensor(1.), tensor(0.5000), tensor(0.1667)]
     """
+    if not isinstance(order, SupportsIndex):
+        raise TypeError(f"taylor: order must be an integer, not a {type(order).__name__}")
     if order < 0:
         raise ValueError(f"taylor: order must not be negative, but is {order}")
     if method not in ("auto", "pass", "nested"):
         raise ValueError(f'taylor: method={method!r} is not one of "auto", "pass", "nested"')
     xs, structure = flatten((x,))
     vs, given = flatten((v,))
-    tensors(xs, "taylor")
-    tensors(vs, "taylor")
+    _movable(xs, "taylor")
     if not alike(structure, given):
         raise ValueError("taylor: x and v must be nested alike")
+    _fitting(xs, vs, "taylor")
     if order == 0:
-        return [func(x)]
+        value = func(x)
+        tensors(flatten(value)[0], "taylor")
+        return [value]
     if method != "nested":
         try:
             rest: list[list[Tensor | None]] = [[None] * len(xs)] * (order - 1)
@@ -119,8 +144,13 @@ def _nested(func: Function, x: Any, v: Any, order: int) -> list[Any]:
     for k in range(1, order + 1):
         derivative = _along(derivative, v)
         leaves, outer = flatten(derivative(x))
-        found.append(unflatten(outer, [leaf / math.factorial(k) for leaf in leaves]))
+        # Integers have no slope: their zeros stay integers.
+        found.append(unflatten(outer, [_core.zeros_like(y) if _whole(y) else y / math.factorial(k) for y in leaves]))
     return found
+
+
+def _whole(y: Tensor) -> bool:
+    return not (y.dtype.is_floating_point or y.dtype.is_complex)
 
 
 def _along(func: Function, v: Any) -> Function:

@@ -17,7 +17,7 @@ use crate::{
     },
     math::Real,
     num::{Expr, Num},
-    op::{add, one, Arrays, Call, Locality, Op, Saved, Saves, Share, Shares, Slopes, Values, Which},
+    op::{add, one, Arrays, Call, Form, Locality, Op, Saved, Saves, Share, Shares, Slopes, Values, Which},
     shape::{show, Dims},
     trace::{default_dtype, recorded, weak_zeros, Value},
 };
@@ -56,7 +56,7 @@ where
     const READS: [Reads; 2];
     const COST: usize = 1;
     /// Linear in each of its two inputs.
-    const BILINEAR: bool = false;
+    const FORM: Form = Form::General;
     fn f<T: Real>(&self, a: T, b: T) -> T;
     /// ∂y/∂a. Not called where it is constant.
     fn slope_a<N: Num>(&self, a: N, b: N) -> N;
@@ -220,7 +220,7 @@ where
     Map2<E>: Into<Prim>,
 {
     const NAME: &'static str = E::NAME;
-    const BILINEAR: bool = E::BILINEAR;
+    const FORM: Form = E::FORM;
     fn on_complex(&self) -> bool {
         E::ON_COMPLEX
     }
@@ -368,7 +368,7 @@ where
 pub struct Scale;
 impl Binary for Scale {
     const NAME: &'static str = "scale";
-    const BILINEAR: bool = true;
+    const FORM: Form = Form::Product;
     const READS: [Reads; 2] = [Reads::Second, Reads::First];
     const ON_COMPLEX: bool = true;
     #[inline(always)]
