@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -67,9 +69,17 @@ print(time.perf_counter() - start)
 """
 
 
-def child(*arguments: str) -> Any:
-    """What a fresh Python prints, read as JSON; None where it fails, with its complaint passed on."""
-    done = subprocess.run([sys.executable, "-c", *arguments], capture_output=True, text=True, check=False)
+def child(*arguments: str, bytecode: str | None = None) -> Any:
+    """What a fresh Python prints, read as JSON; None where it fails, with its complaint passed on.
+
+    ``bytecode`` is a folder for compiled files, which an installed package has and a source tree may not.
+    """
+    environment = dict(os.environ)
+    if bytecode is not None:
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        environment["PYTHONPYCACHEPREFIX"] = bytecode
+    command = [sys.executable, "-c", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         print(done.stderr.strip().splitlines()[-1:], file=sys.stderr)
         return None
@@ -117,8 +127,9 @@ def wheel(path: Path | None) -> Iterator[Figure]:
 
 
 def imports() -> Iterator[Figure]:
-    """The least of several fresh processes: import rustgrad after numpy."""
-    found = [child(IMPORT) for _ in range(7)] if here("rustgrad") else []
+    """The least of several fresh processes: import rustgrad after numpy, both compiled as installers leave them."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = [child(IMPORT, bytecode=folder) for _ in range(8)] if here("rustgrad") else []
     seconds = min((s for s in found if s is not None), default=None)
     milliseconds = seconds * 1e3 if seconds is not None else None
     title = "import rustgrad after numpy"

@@ -80,18 +80,96 @@ fn run<T: Element, U: Element, const K: usize, const M: usize>(
     if direct.iter().all(Option::is_some) {
         return f(direct.map(Option::unwrap_or_default), outs);
     }
+    if len > SMALL {
+        if let Some(shape) = long_rows(sources) {
+            return row_by_row(sources, shape, &direct, start, outs, f);
+        }
+    }
     if len <= SMALL {
         let mut buffers = [[T::default(); SMALL]; K];
         through_buffers(sources, &direct, start, outs, SMALL, buffers.each_mut().map(|b| &mut b[..]), f);
     } else {
-        let mut memory = vec![T::default(); BLOCK * K];
+        let block = BLOCK.min(len);
+        let mut memory = vec![T::default(); block * K];
         let mut rest = &mut memory[..];
         let buffers = std::array::from_fn(|_| {
-            let (head, tail) = std::mem::take(&mut rest).split_at_mut(BLOCK);
+            let (head, tail) = std::mem::take(&mut rest).split_at_mut(block);
             rest = tail;
             head
         });
-        through_buffers(sources, &direct, start, outs, BLOCK, buffers, f);
+        through_buffers(sources, &direct, start, outs, block, buffers, f);
+    }
+}
+/// The shape of the operands, if the rows of all that are strided lie in memory as they are, or repeat one element, and
+/// are long enough to be handled one by one without a copy.
+fn long_rows<'a, T: Element, const K: usize>(sources: &[Source<'a, T>; K]) -> Option<&'a [usize]> {
+    let mut shape = None;
+    for source in sources {
+        if let Source::Strided(view) = source {
+            let (&row, &step) = (view.shape.last()?, view.strides.last()?);
+            if row < LONG_ROW || !matches!(step, 0 | 1) {
+                return None;
+            }
+            shape = Some(view.shape);
+        }
+    }
+    shape
+}
+/// Elements of a row from which a copy of it costs more than another call of the loop.
+const LONG_ROW: usize = 32;
+
+/// One task, row by row: broadcast operands are read where they lie.
+fn row_by_row<T: Element, U: Element, const K: usize, const M: usize>(
+    sources: &[Source<T>; K],
+    shape: &[usize],
+    direct: &[Option<&[T]>; K],
+    start: usize,
+    mut outs: [&mut [U]; M],
+    f: &(dyn Fn([&[T]; K], [&mut [U]; M]) + Sync),
+) {
+    let (len, last) = (outs[0].len(), shape.len() - 1);
+    let row = shape[last];
+    let width = row.min(BLOCK);
+    // One row of each operand that repeats an element; none where all lie in memory.
+    let mut memory: [Vec<T>; K] = std::array::from_fn(|k| match &sources[k] {
+        Source::Splat(v) => vec![*v; width],
+        Source::Strided(view) if view.strides[last] == 0 => vec![T::default(); width],
+        _ => Vec::new(),
+    });
+    let (mut done, mut filled) = (0, [usize::MAX; K]);
+    while done < len {
+        let (line, column) = ((start + done) / row, (start + done) % row);
+        let n = (row - column).min(len - done).min(width);
+        // Where this row begins in each strided operand, and how many elements it has there: one that is repeated.
+        let mut ranges = [(0, 0); K];
+        for k in 0..K {
+            let Source::Strided(view) = &sources[k] else { continue };
+            let (mut rest, mut at) = (line, view.offset as isize);
+            for axis in (0..last).rev() {
+                if view.shape[axis] != 1 {
+                    at += (rest % view.shape[axis]) as isize * view.strides[axis];
+                    rest /= view.shape[axis];
+                }
+            }
+            if view.strides[last] == 1 {
+                ranges[k] = (at as usize + column, n);
+            } else if filled[k] != at as usize {
+                memory[k].fill(view.data[at as usize]);
+                filled[k] = at as usize;
+            }
+        }
+        let ins: [&[T]; K] = std::array::from_fn(|k| match (direct[k], &sources[k]) {
+            (Some(s), _) => &s[done..done + n],
+            (None, Source::Strided(view)) if ranges[k].1 > 0 => &view.data[ranges[k].0..ranges[k].0 + n],
+            _ => &memory[k][..n],
+        });
+        let mut parts = outs.each_mut().into_iter();
+        let parts: [&mut [U]; M] = std::array::from_fn(|_| match parts.next() {
+            Some(out) => &mut out[done..done + n],
+            None => &mut [],
+        });
+        f(ins, parts);
+        done += n;
     }
 }
 /// Up to here buffers lie on the stack.

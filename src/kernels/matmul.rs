@@ -69,6 +69,8 @@ const TINY: usize = 16 * 16 * 16;
 const PER_THREAD: usize = 64 * 64 * 64;
 /// Multiply-adds of a task that may be halved, so that a late thread holds up less: packing again costs little there.
 const LARGE: usize = 320 * 320 * 320;
+/// Rows that one call of `gemm` computes: with more, what it packs of `a` leaves the second-level cache.
+const TALL: usize = 512;
 /// Rows of a task are a multiple of the kernels' block across rows, columns of that along them: blocks are whole.
 const ROW_STEP: usize = 8;
 const COLUMN_STEP: usize = 48;
@@ -80,7 +82,7 @@ pub fn matmul<T: Scalar>(a: MatRef<T>, b: MatRef<T>, out: &mut [T], accumulate: 
     if !a.fits() || !b.fits() || b.rows != k || out.len() != m * n || m * n == 0 {
         return;
     }
-    if !accumulate && (k == 0 || n == 1 || m == 1 || m * n * k <= TINY || !T::GEMM) {
+    if !accumulate && (k == 0 || n == 1 || m == 1) {
         out.fill(T::default());
     }
     if k == 0 {
@@ -98,21 +100,22 @@ pub fn matmul<T: Scalar>(a: MatRef<T>, b: MatRef<T>, out: &mut [T], accumulate: 
         return matrix_vector(bt, at, out);
     }
     if m * n * k <= TINY || !T::GEMM || k == 1 {
-        if !accumulate && m * n * k > TINY && T::GEMM {
-            out.fill(T::default());
-        }
         let rows = (1usize << 16).div_ceil(n * k).max(1);
         return pool::parallel_chunks(out, rows * n, m * n * k, &|i, out| {
-            dispatch(Rows(a.rows_from(i * rows, out.len() / n), b, out));
+            dispatch(Rows { a: a.rows_from(i * rows, out.len() / n), b, out, accumulate });
         });
     }
     let threads = pool::num_threads().min(m * n * k / PER_THREAD).max(1);
     if threads == 1 {
-        return gemm_block(a, b, Target { data: out, offset: 0, stride: n }, accumulate);
+        for (i, out) in out.chunks_mut(TALL * n).enumerate() {
+            let part = a.rows_from(i * TALL, out.len() / n);
+            gemm_block(part, b, Target { data: out, offset: 0, stride: n }, accumulate);
+        }
+        return;
     }
     let tasks = if m * n * k / threads > LARGE { 2 * threads } else { threads };
     if m >= n {
-        let rows = m.div_ceil(tasks).next_multiple_of(ROW_STEP);
+        let rows = m.div_ceil(tasks).next_multiple_of(ROW_STEP).min(TALL);
         pool::parallel_chunks(out, rows * n, usize::MAX / 2, &|i, out| {
             let part = a.rows_from(i * rows, out.len() / n);
             gemm_block(part, b, Target { data: out, offset: 0, stride: n }, accumulate);
@@ -187,17 +190,23 @@ fn one<T: Scalar>() -> T {
     candidates.into_iter().find_map(|c| c.downcast_ref::<T>().copied()).unwrap_or_default()
 }
 
-/// Row by row: every element of `a` scales a row of `b` into the result.
-struct Rows<'a, T>(MatRef<'a, T>, MatRef<'a, T>, &'a mut [T]);
+/// Row by row: every element of `a` scales a row of `b` into the result. The first of them writes, so that the result
+/// is not cleared before: an outer product passes over its memory once.
+struct Rows<'a, T> {
+    a: MatRef<'a, T>,
+    b: MatRef<'a, T>,
+    out: &'a mut [T],
+    accumulate: bool,
+}
 impl<T: Scalar> Kernel for Rows<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run(self) {
-        let Rows(a, b, out) = self;
+        let Rows { a, b, out, accumulate } = self;
         let (k, n) = (b.rows, b.cols);
         // Contiguous rows of b, packed once if they are not.
         let packed: Vec<T>;
-        let rows: &[T] = if b.col_stride == 1 && b.row_stride == n as isize {
+        let rows: &[T] = if b.col_stride == 1 && (k == 1 || b.row_stride == n as isize) {
             &b.data[b.offset..b.offset + k * n]
         } else {
             packed = (0..k * n).map(|i| b.data[b.at(i / n, i % n)]).collect();
@@ -206,7 +215,15 @@ impl<T: Scalar> Kernel for Rows<'_, T> {
         for (i, y) in out.chunks_exact_mut(n).enumerate() {
             for (p, row) in rows.chunks_exact(n).enumerate() {
                 let s = a.data[a.at(i, p)];
-                y.iter_mut().zip(row).for_each(|(y, &v)| *y = s.mul_add(v, *y));
+                if p == 0 && !accumulate {
+                    for (y, &v) in y.iter_mut().zip(row) {
+                        *y = s * v;
+                    }
+                } else {
+                    for (y, &v) in y.iter_mut().zip(row) {
+                        *y = s.mul_add(v, *y);
+                    }
+                }
             }
         }
     }

@@ -25,11 +25,14 @@ pub struct Level {
     pub info: LevelRef,
 }
 impl Level {
+    pub fn of(level: CoreLevel) -> Level {
+        Level { info: level.info().clone(), active: Mutex::new(Some(level)) }
+    }
     fn active(&self) -> MutexGuard<'_, Option<CoreLevel>> {
         self.active.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-fn check_tangent(op: &'static str, primal: &Value, tangent: &Value) -> Result<(), Error> {
+pub fn check_tangent(op: &'static str, primal: &Value, tangent: &Value) -> Result<(), Error> {
     if primal.shape() != tangent.shape() || primal.dtype() != tangent.dtype() {
         return Err(Error::shape(
             op,
@@ -49,6 +52,17 @@ fn check_tangent(op: &'static str, primal: &Value, tangent: &Value) -> Result<()
         ));
     }
     Ok(())
+}
+/// The value as a leaf of a level's tape, and the leaf.
+pub fn watched(level: &LevelRef, value: Value) -> Result<(Value, Edge), Error> {
+    if !value.dtype().is_inexact() {
+        return Err(Error::not_differentiable(
+            "vjp",
+            format!("a {} tensor has no gradient; convert it to a float dtype first", value.dtype()),
+        ));
+    }
+    let edge = Edge { node: NodeRef::leaf(Arc::<GradCell>::default()), slot: 0 };
+    Ok((Value::traced(level, Kind::Taped { value, edge: edge.clone() }), edge))
 }
 #[pymethods]
 impl Level {
@@ -75,8 +89,7 @@ impl Level {
                 .into())
             }
         };
-        let level = CoreLevel::with_lanes(name, lanes.map(|count| Lanes { count, randomness }));
-        Ok(Level { info: level.info().clone(), active: Mutex::new(Some(level)) })
+        Ok(Level::of(CoreLevel::with_lanes(name, lanes.map(|count| Lanes { count, randomness }))))
     }
     /// The number by which exceptions name this level.
     #[getter]
@@ -90,7 +103,7 @@ impl Level {
         self.info.id()
     }
     /// End the transformation; tensors that stay behind raise when used.
-    fn exit(&self) {
+    pub fn exit(&self) {
         self.active().take();
     }
     /// `primal` travelling with `tangent`.
@@ -208,16 +221,7 @@ impl Level {
     }
     /// `tensor` as a leaf of this level's tape.
     fn watch(&self, tensor: &Tensor) -> PyResult<Tensor> {
-        let value = tensor.value()?;
-        if !value.dtype().is_inexact() {
-            return Err(Error::not_differentiable(
-                "vjp",
-                format!("a {} tensor has no gradient; convert it to a float dtype first", value.dtype()),
-            )
-            .into());
-        }
-        let edge = Edge { node: NodeRef::leaf(Arc::<GradCell>::default()), slot: 0 };
-        Ok(Value::traced(&self.info, Kind::Taped { value, edge }).into())
+        Ok(watched(&self.info, tensor.value()?)?.0.into())
     }
     /// The value underneath this level's tape.
     fn unwatch(&self, tensor: &Tensor) -> PyResult<Tensor> {

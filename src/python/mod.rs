@@ -5,6 +5,7 @@ mod autograd;
 mod complex;
 mod convert;
 mod create;
+mod direct;
 mod dtype;
 mod error;
 mod func;
@@ -34,6 +35,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     numpy::register(m)?;
     autograd::register(m)?;
     func::register(m)?;
+    direct::register(m)?;
     sparse::register(m)?;
     arith::register(m)?;
     complex::register(m)?;

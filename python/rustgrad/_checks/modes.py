@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from .._core import Tensor, grad, stack
 from ..autograd import forward_ad
-from ..func.batch import vmap
 from .differences import (
     Array,
     GradcheckError,
@@ -229,6 +230,13 @@ def _batch(rng: np.random.Generator, like: Array) -> list[Tensor]:
     return [tensor_along(draw(rng, like), like) for _ in range(BATCH)]
 
 
+def _batched(function: Callable[[Tensor], Any], batch: list[Tensor]) -> Any:
+    """The function of the whole batch at once, or an error."""
+    from ..func.batch import vmap  # transforms are loaded by those who use them
+
+    return vmap(function, fallback="error")(stack(batch))
+
+
 def check_batched_reverse(case: Case) -> None:
     """Gradients of a batch of cotangents equal those of one after the other."""
     rng = np.random.default_rng(0)
@@ -241,7 +249,7 @@ def check_batched_reverse(case: Case) -> None:
             return tuple(grad(y, xs, [g], retain_graph=True, allow_unused=True))
 
         try:
-            found = vmap(pull, fallback="error")(stack(batch))
+            found = _batched(pull, batch)
         except Exception as error:
             raise case.error(
                 f"batched reverse mode fails for {case.output_name(k)} ({error}); use operations that vmap can batch, "
@@ -273,7 +281,7 @@ def check_batched_forward(case: Case) -> None:
                 return [forward_ad.unpack_dual(y).tangent for y in case.call(duals)]
 
         try:
-            found = vmap(push, fallback="error")(stack(batch))
+            found = _batched(push, batch)
         except Exception as error:
             raise case.error(
                 f"batched forward mode fails for {case.input_name(i)} ({error}); use operations that vmap can batch, "

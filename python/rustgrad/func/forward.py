@@ -35,6 +35,10 @@ def jvp(
     """
     if not isinstance(primals, tuple) or not isinstance(tangents, tuple):
         raise TypeError("jvp: primals and tangents must be tuples, e.g. jvp(f, (x,), (t,))")
+    if not strict and not has_aux:
+        pair = _core._push(func, primals, tangents, _unpack)
+        if pair is not None:
+            return pair
     xs, structure = flatten(primals)
     ts, other = flatten(tangents)
     tensors(xs, "jvp")
@@ -46,17 +50,22 @@ def jvp(
         duals = [level.make_dual(x, t) for x, t in zip(xs, ts, strict=True)]
         out = func(*unflatten(structure, duals))
         out, aux = split_aux(out, has_aux, "jvp")
-        ys, shape = flatten(out)
-        pairs = [level.unpack_dual(y) for y in tensors(ys, "jvp")]
-        if strict and any(t is None for _, t in pairs):
-            raise RuntimeError("jvp: an output does not depend on the inputs, and strict=True forbids that")
-        values = unflatten(shape, [p for p, _ in pairs])
-        slopes = unflatten(shape, [_core.zeros_like(p) if t is None else t for p, t in pairs])
+        values, slopes = _unpack(level, out, strict)
         if has_aux:
             return values, slopes, map_leaves(lambda a: level.strip(a) if isinstance(a, Tensor) else a, aux)
         return values, slopes
     finally:
         level.exit()
+
+
+def _unpack(level: _core.Level, out: Any, strict: bool = False) -> tuple[Any, Any]:
+    """Values and tangents of an output, each nested like it."""
+    ys, shape = flatten(out)
+    pairs = [level.unpack_dual(y) for y in tensors(ys, "jvp")]
+    if strict and any(t is None for _, t in pairs):
+        raise RuntimeError("jvp: an output does not depend on the inputs, and strict=True forbids that")
+    slopes = [_core.zeros_like(p) if t is None else t for p, t in pairs]
+    return unflatten(shape, [p for p, _ in pairs]), unflatten(shape, slopes)
 
 
 def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:

@@ -16,10 +16,21 @@ pub trait Fold: Copy + Sync {
     fn block(self, items: &[Self::Item], with: Self::With) -> Self::Out {
         block(self, items, with)
     }
+    /// Several equally long parts of lines, of at most [`BLOCK`] elements together, each for itself.
+    #[inline(always)]
+    fn abreast(self, parts: [&[Self::Item]; STREAMS], with: [Self::With; STREAMS]) -> [Self::Out; STREAMS] {
+        match std::mem::size_of::<Self::Out>() {
+            0..=4 => abreast::<Self, 16>(self, parts, with),
+            5..=8 => abreast::<Self, 8>(self, parts, with),
+            _ => abreast::<Self, 4>(self, parts, with),
+        }
+    }
 }
 
 /// Elements that are reduced in lanes before their result enters the pairwise tree.
 pub const BLOCK: usize = 4096;
+/// Places in memory that are read side by side: it answers several streams sooner than one.
+pub const STREAMS: usize = 4;
 
 /// `L` independent running results, joined as a tree; `L` is 16, 32 or 64.
 ///
@@ -60,6 +71,50 @@ pub fn lanes<F: Fold, const L: usize>(f: F, items: &[F::Item], with: F::With) ->
         sums[l] = f.join(sums[l], sums[l + 4]);
     }
     f.join(f.join(sums[0], sums[2]), f.join(sums[1], sums[3]))
+}
+/// `W` running results for each of the parts, which are equally long; `W` is 4, 8 or 16.
+#[inline(always)]
+fn abreast<F: Fold, const W: usize>(f: F, parts: [&[F::Item]; STREAMS], with: [F::With; STREAMS]) -> [F::Out; STREAMS] {
+    let length = parts[0].len();
+    let whole = length - length % W;
+    let mut registers = [[f.start(); W]; STREAMS];
+    let [a, b, c, d] = parts.map(|part| part[..whole].chunks_exact(W));
+    for (((a, b), c), d) in a.zip(b).zip(c).zip(d) {
+        for l in 0..W {
+            registers[0][l] = f.step(registers[0][l], a[l], with[0]);
+        }
+        for l in 0..W {
+            registers[1][l] = f.step(registers[1][l], b[l], with[1]);
+        }
+        for l in 0..W {
+            registers[2][l] = f.step(registers[2][l], c[l], with[2]);
+        }
+        for l in 0..W {
+            registers[3][l] = f.step(registers[3][l], d[l], with[3]);
+        }
+    }
+    let mut results = [f.start(); STREAMS];
+    for s in 0..STREAMS {
+        let mut sums = [f.start(); W];
+        for (sum, &item) in sums.iter_mut().zip(&parts[s][whole..length]) {
+            *sum = f.step(*sum, item, with[s]);
+        }
+        for l in 0..W {
+            sums[l] = f.join(registers[s][l], sums[l]);
+        }
+        if W > 8 {
+            for l in 0..8 {
+                sums[l] = f.join(sums[l], sums[l + 8]);
+            }
+        }
+        if W > 4 {
+            for l in 0..4 {
+                sums[l] = f.join(sums[l], sums[l + 4]);
+            }
+        }
+        results[s] = f.join(f.join(sums[0], sums[2]), f.join(sums[1], sums[3]));
+    }
+    results
 }
 /// At most a block of elements: as many lanes as fill several vector registers.
 #[inline(always)]
@@ -117,17 +172,46 @@ impl<F: Fold> Tree<F> {
         sum.unwrap_or_else(|| self.f.start())
     }
 }
-/// A contiguous line of any length.
+/// A contiguous line of any length: a long one in spans whose quarters are read side by side.
 #[inline(always)]
 pub fn line<F: Fold>(f: F, items: &[F::Item], with: F::With) -> F::Out {
-    if items.len() <= BLOCK {
+    if items.len() < BLOCK / 2 {
         return f.block(items, with);
     }
     let mut tree = Tree::new(f);
-    for chunk in items.chunks(BLOCK) {
-        tree.push(f.block(chunk, with));
+    for span in items.chunks(STREAMS * BLOCK) {
+        let quarter = span.len() / STREAMS;
+        let (parts, rest) = span.split_at(STREAMS * quarter);
+        for low in (0..quarter).step_by(BLOCK / STREAMS) {
+            let high = (low + BLOCK / STREAMS).min(quarter);
+            let parts = std::array::from_fn(|s| &parts[s * quarter + low..s * quarter + high]);
+            let [a, b, c, d] = f.abreast(parts, [with; STREAMS]);
+            tree.push(f.join(f.join(a, b), f.join(c, d)));
+        }
+        if !rest.is_empty() {
+            tree.push(f.block(rest, with));
+        }
     }
     tree.finish()
+}
+/// Lines of this length are read side by side rather than each in quarters: streams should be long.
+#[inline(always)]
+pub fn in_company(length: usize) -> bool {
+    (BLOCK / STREAMS..STREAMS * BLOCK).contains(&length)
+}
+/// Equally long lines side by side.
+#[inline(always)]
+pub fn lines<F: Fold>(f: F, rows: [&[F::Item]; STREAMS], with: [F::With; STREAMS]) -> [F::Out; STREAMS] {
+    let length = rows[0].len();
+    let mut trees: [Tree<F>; STREAMS] = std::array::from_fn(|_| Tree::new(f));
+    for low in (0..length).step_by(BLOCK / STREAMS) {
+        let high = (low + BLOCK / STREAMS).min(length);
+        let leaves = f.abreast(rows.map(|row| &row[low..high]), with);
+        for (tree, leaf) in trees.iter_mut().zip(leaves) {
+            tree.push(leaf);
+        }
+    }
+    trees.map(|tree| tree.finish())
 }
 /// Join partial results that lie `width` apart: `parts[0..width]` gets the results. The tree depends on the count alone.
 pub fn join_parts<F: Fold>(f: F, parts: &mut [F::Out], width: usize) {

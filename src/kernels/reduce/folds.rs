@@ -1,6 +1,6 @@
 //! The reductions themselves: what one step takes in and how partial results join.
 use super::{
-    fold::Fold,
+    fold::{Fold, STREAMS},
     number::{is_nan, Number, Ordered},
 };
 use crate::{dtype::Element, math::Real};
@@ -71,6 +71,23 @@ macro_rules! extremes { ($($name:ident $start:ident $better:tt $pick:ident)*) =>
             }
             let nan = if any_nan { items.iter().copied().find(|&item| is_nan(item)) } else { None };
             nan.unwrap_or(T::of_key(best))
+        }
+        #[inline(always)]
+        fn abreast(self, parts: [&[T]; STREAMS], _: [(); STREAMS]) -> [T; STREAMS] {
+            let n = parts[0].len();
+            let [a, b, c, d] = parts.map(|part| &part[..n]);
+            let (mut best, mut any_nan) = ([T::$start.key(); STREAMS], false);
+            for i in 0..n {
+                best[0] = best[0].$pick(a[i].key());
+                best[1] = best[1].$pick(b[i].key());
+                best[2] = best[2].$pick(c[i].key());
+                best[3] = best[3].$pick(d[i].key());
+                any_nan |= is_nan(a[i]) | is_nan(b[i]) | is_nan(c[i]) | is_nan(d[i]);
+            }
+            if any_nan {
+                return parts.map(|part| self.block(part, ()));
+            }
+            best.map(T::of_key)
         }
     }
 )* } }

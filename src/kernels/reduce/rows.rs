@@ -1,6 +1,6 @@
 //! Reductions whose neighbours in memory belong to one result: every result is a line.
 use super::{
-    fold::{join_parts, line, Fold, Tree, BLOCK},
+    fold::{in_company, join_parts, line, lines, Fold, Tree, BLOCK, STREAMS},
     plan::{Axes, Plan},
 };
 use crate::kernels::{
@@ -35,16 +35,26 @@ impl<F: Fold> Kernel for Lines<'_, F> {
         let step = reduced.inner().1;
         if reduced.shape.len() == 1 && step == 1 {
             let (inner, stride) = kept.inner();
-            let mut column = inner;
-            let mut at = 0;
-            for (i, (y, &w)) in out.iter_mut().zip(with).enumerate() {
-                if column == inner {
-                    column = (first + i) % inner;
-                    at = plan.offset + kept.offset(first + i);
+            let row = |at: isize| &data[at as usize + low..at as usize + high];
+            let together = in_company(high - low);
+            let mut i = 0;
+            while i < out.len() {
+                let column = (first + i) % inner;
+                let run = (inner - column).min(out.len() - i);
+                let mut at = plan.offset + kept.offset(first + i);
+                let run_end = i + run;
+                while i < run_end {
+                    // Companies form by number, so that no cut into tasks changes who is in which.
+                    if together && (first + i).is_multiple_of(STREAMS) && i + STREAMS <= run_end {
+                        let rows = std::array::from_fn(|s| row(at + s as isize * stride));
+                        let results = lines(f, rows, std::array::from_fn(|s| with[i + s]));
+                        out[i..i + STREAMS].copy_from_slice(&results);
+                        (i, at) = (i + STREAMS, at + STREAMS as isize * stride);
+                    } else {
+                        out[i] = line(f, row(at), with[i]);
+                        (i, at) = (i + 1, at + stride);
+                    }
                 }
-                *y = line(f, &data[at as usize + low..at as usize + high], w);
-                at += stride;
-                column += 1;
             }
             return;
         }
@@ -107,7 +117,8 @@ pub fn reduce<F: Fold>(f: F, data: &[F::Item], plan: &Plan, with: &[F::With], ou
         out.copy_from_slice(&partial[..count]);
         return;
     }
-    let per_task = (PIECE / length.max(1)).max(together(count, length));
+    let company = if in_company(length) { STREAMS } else { 1 };
+    let per_task = (PIECE / length.max(1)).max(together(count, length)).next_multiple_of(company);
     pool::parallel_chunks(out, per_task, work, &|task, out| {
         let first = task * per_task;
         let with = &with[first..first + out.len()];
