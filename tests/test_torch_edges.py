@@ -1,0 +1,69 @@
+"""Edges where numbers could quietly differ from PyTorch's: NaN limits, negative indices, narrow integers, printing."""
+
+import math
+
+import numpy as np
+import pytest
+
+import rustgrad as rg
+
+F = rg.nn.functional
+NAN = float("nan")
+
+
+@pytest.mark.parametrize("limits", [(NAN, None), (None, NAN), (NAN, 1.0), (rg.tensor(NAN), None)])
+def test_a_limit_that_is_not_a_number_leaves_none(limits):
+    x = rg.tensor([3.0, 1.0], requires_grad=True)
+    y = x.clamp(*limits)
+    assert np.isnan(y.detach().numpy()).all()
+    (slope,) = rg.autograd.grad(y.sum(), x)
+    assert slope.tolist() == [0.0, 0.0]
+
+
+def test_limits_given_as_tensors_may_be_nan_in_places():
+    y = rg.tensor([3.0, 1.0]).clamp(min=rg.tensor([NAN, 2.0]))
+    assert math.isnan(y[0].item()) and y[1].item() == 2.0
+
+
+def test_a_negative_limit_among_bytes_does_not_wrap_when_the_other_is_a_float():
+    assert rg.tensor([3, 0], dtype=rg.uint8).clamp(-1, 2.5).tolist() == [2.5, 0.0]
+    assert rg.tensor([3, 0], dtype=rg.uint8).clamp(0, 2).tolist() == [2, 0]
+
+
+@pytest.mark.parametrize("loss", [F.nll_loss, F.cross_entropy])
+@pytest.mark.parametrize("weight", [None, rg.ones(3)])
+@pytest.mark.parametrize("smoothing", [None, 0.1])
+def test_a_negative_class_is_refused_and_not_read_as_the_last(loss, weight, smoothing):
+    more = {"label_smoothing": smoothing} if smoothing and loss is F.cross_entropy else {}
+    with pytest.raises(IndexError, match="index -1"):
+        loss(rg.ones(2, 3), rg.tensor([-1, 0]), weight, **more)
+    ignoring = loss(rg.ones(2, 3), rg.tensor([-1, 0]), weight, ignore_index=-1, **more)
+    assert np.isclose(ignoring.item(), loss(rg.ones(1, 3), rg.tensor([0]), weight, **more).item())
+
+
+@pytest.mark.parametrize("padding", [None, 1])
+def test_embedding_refuses_negative_rows(padding):
+    with pytest.raises(IndexError, match="embedding: index -1"):
+        F.embedding(rg.tensor([0, -1]), rg.ones(2, 3), padding_idx=padding)
+    assert F.embedding(rg.tensor([0, 1]), rg.ones(2, 3), padding_idx=-1).shape == (2, 3)
+
+
+def test_formatting_a_scalar_formats_its_number():
+    assert f"{rg.tensor(0.7, dtype=rg.float64)}" == "0.7" and f"{rg.tensor(3)}" == "3"
+    assert f"{rg.tensor(0.7):.2f}" == "0.70" and f"{rg.ones(1)}" == "tensor([1.])"
+    with pytest.raises(TypeError, match=r"format: cannot format a tensor of shape \[2\]"):
+        f"{rg.ones(2):.2f}"
+
+
+@pytest.mark.parametrize(("make", "text"), [
+    (lambda: rg.tensor([NAN, 1.0, -math.inf, -0.0]), "tensor([nan, 1., -inf, -0.])"),
+    (lambda: rg.tensor([-0.0, 0.5]), "tensor([-0.0000, 0.5000])"),
+    (lambda: rg.zeros(0, 3, dtype=rg.bool), "tensor([], size=(0, 3), dtype=rustgrad.bool)"),
+    (lambda: rg.tensor([[0.1472, 0.0264, -0.1310, 0.5]] * 2, dtype=rg.float64, requires_grad=True),
+     "tensor([[ 0.1472,  0.0264, -0.1310,  0.5000],\n        [ 0.1472,  0.0264, -0.1310,  0.5000]], "
+     "dtype=rustgrad.float64,\n       requires_grad=True)"),
+    (lambda: rg.full((1001, 2), 10.0), "tensor([[10., 10.],\n        [10., 10.],\n        [10., 10.],\n        ...,\n"
+     "        [10., 10.],\n        [10., 10.],\n        [10., 10.]])"),
+])  # fmt: skip
+def test_numbers_and_notes_are_laid_out_as_pytorch_does(make, text):
+    assert repr(make()) == text
