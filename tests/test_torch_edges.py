@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-
 import rustgrad as rg
 
 F = rg.nn.functional
@@ -46,6 +45,36 @@ def test_embedding_refuses_negative_rows(padding):
     with pytest.raises(IndexError, match="embedding: index -1"):
         F.embedding(rg.tensor([0, -1]), rg.ones(2, 3), padding_idx=padding)
     assert F.embedding(rg.tensor([0, 1]), rg.ones(2, 3), padding_idx=-1).shape == (2, 3)
+
+
+@pytest.mark.parametrize("draw", [
+    lambda: rg.randint(0, 257, (2,), dtype=rg.uint8), lambda: rg.randint(-1, 2, (2,), dtype=rg.uint8),
+    lambda: rg.randint(0, 3, (2,), dtype=rg.bool), lambda: rg.randint(0, 2**31 + 1, (2,), dtype=rg.int32),
+])  # fmt: skip
+def test_random_integers_do_not_wrap(draw):
+    with pytest.raises(ValueError, match="randint: cannot draw"):
+        draw()
+    assert rg.randint(0, 256, (2,), dtype=rg.uint8).dtype == rg.uint8
+    assert rg.randint(-(2**31), 2**31, (2,), dtype=rg.int32).dtype == rg.int32
+
+
+@pytest.mark.parametrize(("number", "dtype"), [
+    (300, rg.uint8), (2**31, rg.int32), (2**63, rg.int64), (NAN, rg.int64), (math.inf, rg.int32), (1e20, rg.int64),
+])  # fmt: skip
+@pytest.mark.parametrize("make", [lambda x, d: rg.tensor([x], dtype=d), lambda x, d: rg.tensor(x, dtype=d)])
+def test_numbers_that_an_integer_dtype_does_not_hold_are_refused(number, dtype, make):
+    with pytest.raises(ValueError, match="tensor: cannot convert"):
+        make(number, dtype)
+    assert rg.tensor([2**63 - 1, -(2**63)]).tolist() == [2**63 - 1, -(2**63)]
+
+
+@pytest.mark.parametrize("number", [300, -300, NAN, 1e20])
+def test_writing_a_number_that_bytes_do_not_hold_is_refused_and_writes_nothing(number):
+    x = rg.tensor([1, 2], dtype=rg.uint8)
+    for write in (lambda: x.fill_(number), lambda: x.__setitem__(0, number), lambda: x.masked_fill_(x > 1, number)):
+        with pytest.raises(ValueError, match="cannot convert"):
+            write()
+    assert x.tolist() == [1, 2]
 
 
 def test_formatting_a_scalar_formats_its_number():
