@@ -96,3 +96,20 @@ def test_formatting_a_scalar_formats_its_number():
 ])  # fmt: skip
 def test_numbers_and_notes_are_laid_out_as_pytorch_does(make, text):
     assert repr(make()) == text
+
+
+@pytest.mark.parametrize("at", [-3.0, 0.0, 2.0])
+def test_logaddexp_curves_where_its_inputs_are_equal(at):
+    a, b = rg.tensor(at, dtype=rg.float64, requires_grad=True), rg.tensor(at, dtype=rg.float64, requires_grad=True)
+    slopes = rg.autograd.grad(rg.logaddexp(a, b), (a, b), create_graph=True)
+    assert [s.item() for s in slopes] == [0.5, 0.5]
+    assert [c.item() for c in rg.autograd.grad(slopes[0], (a, b), retain_graph=True)] == [0.25, -0.25]
+    assert [c.item() for c in rg.autograd.grad(slopes[1], (a, b))] == [-0.25, 0.25]
+    assert np.isclose(rg.func.hessian(lambda x: rg.logaddexp(x, b.detach()))(a.detach()).item(), 0.25)
+
+
+@pytest.mark.parametrize("at", [math.inf, -math.inf])
+def test_logaddexp_of_equal_infinities_halves_the_slope(at):
+    a, b = (rg.tensor(at, dtype=rg.float64, requires_grad=True) for _ in range(2))
+    slopes = rg.autograd.grad(rg.logaddexp(a, b), (a, b))
+    assert [s.item() for s in slopes] == [0.5, 0.5]
