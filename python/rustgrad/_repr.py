@@ -32,7 +32,9 @@ class _Numbers:
                     self.exponent = top / bottom > 1000.0 or top > 1.0e8 or bottom < 1.0e-4
             else:
                 self.whole = True
-        self.width = max((len(self._plain(v)) for v in values), default=0)
+            # As in PyTorch, zeros and what is not finite do not widen the columns.
+            values = [v for v in values if math.isfinite(v) and v != 0]
+        self.width = max((len(self._plain(v)) for v in values), default=1)
 
     def _plain(self, value: Any) -> str:
         if not self.is_float:
@@ -55,6 +57,7 @@ class _Complex:
     def __init__(self, values: list[complex]) -> None:
         self.real = _Numbers([v.real for v in values], True)
         self.imag = _Numbers([v.imag for v in values], True)
+        self.width = self.real.width + self.imag.width + 1
 
     def __call__(self, value: complex) -> str:
         imag = self.imag(value.imag).strip()
@@ -81,13 +84,26 @@ def _lines(array: Any, indent: int, show: Any, cut: bool) -> str:
     keep = [*range(EDGE_ITEMS), None, *range(count - EDGE_ITEMS, count)] if shortened else list(range(count))
     if array.ndim == 1:
         words = [" ..." if i is None else show(array[i].item()) for i in keep]
-        width = max((len(w) for w in words), default=1) + 2
-        per_line = max(1, (LINE_WIDTH - indent) // width)
+        per_line = max(1, (LINE_WIDTH - indent) // (show.width + 2))
         rows = [words[i : i + per_line] for i in range(0, len(words), per_line)]
         separator = ",\n" + " " * (indent + 1)
         return "[" + separator.join(", ".join(row) for row in rows) + "]"
-    blocks = [" ..." if i is None else _lines(array[i], indent + 1, show, cut) for i in keep]
+    blocks = ["..." if i is None else _lines(array[i], indent + 1, show, cut) for i in keep]
     return "[" + ("," + "\n" * (array.ndim - 1) + " " * (indent + 1)).join(blocks) + "]"
+
+
+def _with_notes(text: str, notes: list[str]) -> str:
+    """The notes after the numbers, each on a new line where it would not fit."""
+    indent = len("tensor(")
+    used = len(text) - text.rfind("\n") + 1
+    for note in notes:
+        if used + len(note) + 2 > LINE_WIDTH:
+            text += ",\n" + " " * indent + note
+            used = indent + len(note)
+        else:
+            text += ", " + note
+            used += len(note) + 2
+    return text
 
 
 def tensor_repr(tensor: Tensor) -> str:
@@ -104,7 +120,7 @@ def tensor_repr(tensor: Tensor) -> str:
     if array.size == 0 and array.ndim != 1:
         notes.append(f"size={tuple(array.shape)}")
     default = _core.get_default_dtype()
-    usual = tensor.dtype in (default, _core.bool) or (tensor.dtype == _core.int64 and array.size > 0)
+    usual = tensor.dtype == default or (tensor.dtype in (_core.int64, _core.bool) and array.size > 0)
     if tensor.dtype.is_complex and array.size and tensor.dtype.itemsize == 2 * default.itemsize:
         usual = True
     if not usual:
@@ -115,4 +131,4 @@ def tensor_repr(tensor: Tensor) -> str:
         notes.append(f"grad_fn={tensor.grad_fn!r}")
     elif tensor.requires_grad:
         notes.append("requires_grad=True")
-    return f"tensor({', '.join([body, *notes])})"
+    return _with_notes(f"tensor({body}", notes) + ")"

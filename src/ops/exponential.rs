@@ -121,6 +121,13 @@ impl Unary for Log1p {
 /// log(exp(a) + exp(b)) without overflow.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct LogAddExp;
+/// `slope`, but half for equal infinities, whose difference is NaN. A constant for all equal numbers would have
+/// the same value, but no slope of its own.
+#[inline(always)]
+fn half_where_endless<N: Num>(a: N, b: N, slope: N) -> N {
+    let half = N::select(a.equals(&b), N::lit(0.5), slope.clone());
+    N::select(slope.equals(&slope), slope.clone(), half)
+}
 impl Binary for LogAddExp {
     const NAME: &'static str = "logaddexp";
     const READS: [Reads; 2] = [Reads::Both; 2];
@@ -131,11 +138,10 @@ impl Binary for LogAddExp {
     }
     #[inline(always)]
     fn slope_a<N: Num>(&self, a: N, b: N) -> N {
-        // Equal infinities: each has half of the slope, and their difference would be NaN.
-        N::select(a.equals(&b), N::lit(0.5), (a - b).sigmoid())
+        half_where_endless(a.clone(), b.clone(), (a - b).sigmoid())
     }
     #[inline(always)]
     fn slope_b<N: Num>(&self, a: N, b: N) -> N {
-        N::select(a.equals(&b), N::lit(0.5), (b - a).sigmoid())
+        half_where_endless(a.clone(), b.clone(), (b - a).sigmoid())
     }
 }

@@ -76,7 +76,8 @@ pub fn nll(x: &Value, target: &Value, weight: Option<&Value>, ignore: i64, reduc
     let target = convert::to(target, DType::I64)?;
     let ignored = compare_number(Order::Equal, &target, Scalar::Int(ignore))?;
     let zero = Value::Array(Array::zeros("nll_loss", Dims::new(), DType::I64)?);
-    let safe = index::positions("nll_loss", &select::choose_by(&ignored, &zero, &target)?, classes)?;
+    // A class of -1 would otherwise be the last one: nothing counts from the end here.
+    let safe = index::checked("nll_loss", &select::choose_by(&ignored, &zero, &target)?, classes, false)?;
     let mut unit = Dims::from_slice(safe.shape());
     unit.insert(axis, 1);
     let picked = reshape(&indexing::gather("nll_loss", x, axis, &reshape(&safe, &unit)?)?, safe.shape())?;
@@ -225,7 +226,13 @@ pub fn clamp(x: &Value, min: Option<&Value>, max: Option<&Value>) -> Result<Valu
     let mut y = x.clone();
     for (bound, order) in [(min, Order::Less), (max, Order::Greater)] {
         if let Some(bound) = bound {
-            let outside = super::compare::compare(order, &y, bound)?;
+            let mut outside = super::compare::compare(order, &y, bound)?;
+            // Every comparison with NaN is false, yet a limit that is not a number leaves none.
+            let known = bound.numbers().filter(|_| bound.rank() == 0).and_then(|a| a.item().ok());
+            if !bound.dtype().is_integral() && known.is_none_or(|s| s.to_f64().is_nan()) {
+                let missing = super::compare::compare(Order::NotEqual, bound, bound)?;
+                outside = super::logic::or(&outside, &missing)?;
+            }
             y = select::choose_by(&outside, bound, &y)?;
         }
     }
@@ -296,6 +303,9 @@ pub fn shortened(weight: &Value, indices: &Value, longest: f64, order: f64) -> R
 /// Rows of `weight` by number; the row `padding` receives no gradient. `average`: the gradient of a row is divided by how
 /// often it is used.
 pub fn embedding(indices: &Value, weight: &Value, padding: Option<i64>, average: bool) -> Result<Value> {
+    // Rows do not count from the end: -1 marks padding in many data sets, and must not read the last row.
+    let checked = index::checked("embedding", indices, weight.shape().first().copied().unwrap_or(0), false)?;
+    let indices = &checked;
     let mut y = indexing::take_axis("embedding", weight, 0, indices)?;
     if average {
         let share = Reciprocal.of(&uses(indices, weight)?)?;

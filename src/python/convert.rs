@@ -106,6 +106,7 @@ impl Nested {
         let natural = if self.numbers.is_empty() { default_dtype() } else { self.promotion.result(default_dtype()) };
         let target = dtype.unwrap_or(natural);
         let shape = Dims::from_slice(&self.shape);
+        self.numbers.iter().try_for_each(|&s| fits("tensor", s, target))?;
         let all = self.numbers.iter();
         let wide = match natural.category() {
             Category::Complex => {
@@ -117,13 +118,41 @@ impl Nested {
         Ok(to(&Value::Array(wide), target)?.array()?.clone())
     }
 }
+/// That an integer dtype can hold a plain number, which would wrap around otherwise; negative bytes may, as in PyTorch.
+pub fn fits(op: &'static str, number: Scalar, dtype: DType) -> Result<(), Error> {
+    let most = match dtype {
+        DType::U8 => f64::from(u8::MAX),
+        DType::I32 => f64::from(i32::MAX),
+        DType::I64 => i64::MAX as f64,
+        _ => return Ok(()),
+    };
+    let held = match number {
+        Scalar::Bool(_) | Scalar::Complex(..) => true,
+        Scalar::Int(i) => dtype == DType::I64 || (-most - 1.0..=most).contains(&(i as f64)),
+        // 2^63 itself is the first float above an int64.
+        Scalar::Float(f) => (-most - 1.0..most + 1.0).contains(&f) && (dtype != DType::I64 || f < most),
+    };
+    if held {
+        return Ok(());
+    }
+    let shown = match number {
+        Scalar::Int(i) => i.to_string(),
+        other => other.to_f64().to_string(),
+    };
+    Err(Error::value(
+        op,
+        format!("cannot convert {shown} to {dtype} (it does not hold this number); pass a wider dtype"),
+    ))
+}
 /// An array of a Python object: copied unless it is a NumPy array or tensor and `share` is asked for.
 pub fn array_of(obj: &Bound<'_, PyAny>, dtype: Option<DType>, share: bool) -> PyResult<Array> {
     // NumPy's scalars derive from Python's numbers but bring their own dtype.
     let builtin = obj.get_type().module().is_ok_and(|m| m == "builtins");
     if let Some(s) = scalar(obj).filter(|_| builtin) {
         let natural = Promotion::default().number(s.category()).result(default_dtype());
-        return Ok(Array::full("tensor", Dims::new(), dtype.unwrap_or(natural), s)?);
+        let dtype = dtype.unwrap_or(natural);
+        fits("tensor", s, dtype)?;
+        return Ok(Array::full("tensor", Dims::new(), dtype, s)?);
     }
     let existing = if let Ok(t) = obj.cast::<Tensor>() { Some(t.get().numbers("tensor")?) } else { array_like(obj)? };
     if let Some(array) = existing {

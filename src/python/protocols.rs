@@ -18,9 +18,16 @@ impl Tensor {
     }
     fn __format__(slf: Bound<'_, Self>, spec: &str) -> PyResult<Py<PyAny>> {
         let py = slf.py();
-        if slf.get().value()?.rank() == 0 && !spec.is_empty() {
+        let value = slf.get().value()?;
+        if value.rank() == 0 && (!spec.is_empty() || value.numbers().is_some()) {
             let number = slf.call_method0("item")?;
             return Ok(py.import("builtins")?.call_method1("format", (number, spec))?.unbind());
+        }
+        if !spec.is_empty() {
+            return Err(PyTypeError::new_err(format!(
+                "format: cannot format a tensor of shape {} as {spec:?} (only 0-d tensors are numbers); format its items",
+                crate::shape::show(value.shape())
+            )));
         }
         Ok(slf.repr()?.into_any().unbind())
     }

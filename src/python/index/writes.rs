@@ -1,6 +1,7 @@
 //! Writing by index tensors and masks, as copies and in place; filling and copying over.
 use super::super::{
     arith::binary,
+    convert::fits,
     export_with_out,
     tensor::{Operand, Tensor},
 };
@@ -25,7 +26,10 @@ pub fn source(value: Operand, like: DType) -> Result<Value, Error> {
             "setitem",
             format!("cannot write a complex number into a {like} tensor; take its real part"),
         )),
-        Operand::Number(s) => Ok(Value::Array(Array::full("setitem", Shape::new(), like, s)?)),
+        Operand::Number(s) => {
+            fits("setitem", s, like)?;
+            Ok(Value::Array(Array::full("setitem", Shape::new(), like, s)?))
+        }
         Operand::Tensor(v) => Ok(v),
     }
 }

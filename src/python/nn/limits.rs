@@ -6,14 +6,15 @@ use super::super::{
 };
 use crate::{
     array::Array,
+    dtype::Promotion,
     error::Error,
     ops::{
         arith::{Add, Div, Mul, Sub},
         binary::Binary,
-        nn,
+        convert, nn,
     },
     shape::Dims as Shape,
-    trace::Value,
+    trace::{default_dtype, Value},
 };
 use pyo3::prelude::*;
 
@@ -27,6 +28,19 @@ fn clamped(x: &Value, min: Option<Operand>, max: Option<Operand>) -> Result<Valu
     if min.is_none() && max.is_none() {
         return Err(Error::value("clamp", "needs at least one of min and max"));
     }
+    // A float limit among integers makes all of them floats before the other limit is read: -1 is not a uint8.
+    let widest = [&min, &max].into_iter().flatten().filter_map(|b| match b {
+        Operand::Number(s) => Some(s.category()),
+        _ => None,
+    });
+    let promoted = match widest.max() {
+        Some(c) if c > x.dtype().category() => {
+            let dtype = Promotion::default().tensor(x.dtype(), x.rank()).number(c).result(default_dtype());
+            Some(convert::to(x, dtype)?)
+        }
+        _ => None,
+    };
+    let x = promoted.as_ref().unwrap_or(x);
     let bound = |b: Option<Operand>| {
         b.map(|b| match b {
             // A plain number takes the tensor's dtype unless it is a float among integers.

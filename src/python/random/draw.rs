@@ -120,6 +120,18 @@ pub fn whole(low: i64, high: i64, shape: Dims, d: DType, generator: Option<&Boun
     if low >= high {
         return Err(Error::value("randint", format!("low ({low}) must be below high ({high})")).into());
     }
+    // Numbers that wrap around would be drawn with other chances than asked for.
+    let (least, most) = match d {
+        DType::Bool => (0, 1),
+        DType::U8 => (0, i64::from(u8::MAX)),
+        DType::I32 => (i64::from(i32::MIN), i64::from(i32::MAX)),
+        _ => (i64::MIN, i64::MAX),
+    };
+    if low < least || high - 1 > most {
+        let why =
+            format!("cannot draw from {low} to {} as {d} (it holds {least} to {most}); pass another dtype", high - 1);
+        return Err(Error::value("randint", why).into());
+    }
     per_lane("randint", shape, |shape, _| {
         let mut x = Array::new("randint", shape, DType::I64)?;
         let out = x.slice_mut::<i64>()?;
@@ -129,8 +141,8 @@ pub fn whole(low: i64, high: i64, shape: Dims, d: DType, generator: Option<&Boun
 }
 /// Uniform random integers from `low` (0) up to, but without, `high`.
 ///
-/// Shape: `size`; raises ValueError for a negative one, and unless low < high. int64, or `dtype`. `generator`, or the
-/// default one, is the counter-based Philox of Salmon et al. (2011).
+/// Shape: `size`; raises ValueError for a negative one, unless low < high, and for numbers that the dtype does not hold.
+/// int64, or `dtype`. `generator`, or the default one, is the counter-based Philox of Salmon et al. (2011).
 ///
 /// Derivative: none, the result is a new leaf.
 ///
