@@ -24,11 +24,13 @@ $(STAMPS)/extension: $(STAMPS)/venv $(RUST_SOURCES)
 
 setup: $(STAMPS)/extension ## Make the environment and build the extension into it
 
-demo: $(STAMPS)/extension ## Run the examples: first steps, digits, Newton's method, gradients of single samples
+demo: $(STAMPS)/extension ## Run the examples, from first steps to a layer that is a fixed point
 	$(BIN)/python examples/autograd.py
 	$(BIN)/python examples/digits.py
 	$(BIN)/python examples/newton_logistic.py
 	$(BIN)/python examples/per_sample_gradients.py
+	$(BIN)/python examples/sparse_hessian.py
+	$(BIN)/python examples/implicit_layer.py
 
 test: test-rust test-python ## All tests, Rust and Python
 

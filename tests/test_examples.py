@@ -37,7 +37,13 @@ def run(example: Path, *arguments: str, folder: Path) -> subprocess.CompletedPro
 
 def test_the_examples_are_there():
     wanted = {"digits.py", "autograd.py", "newton_logistic.py", "per_sample_gradients.py"}
+    wanted |= {"sparse_hessian.py", "implicit_layer.py"}
     assert wanted <= {example.name for example in EXAMPLES}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda p: p.name)
+def test_make_demo_runs_it(example):
+    assert f"examples/{example.name}\n" in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda p: p.name)
@@ -76,3 +82,20 @@ def test_gradients_of_single_samples_find_the_wrong_labels(tmp_path):
     precision = re.search(r"(\d+\.\d)% belong to wrong labels", out)
     assert precision and float(precision[1]) >= 80.0, out
     assert (tmp_path / "samples.png").stat().st_size > 10_000
+
+
+def test_the_chain_holds_together(tmp_path):
+    example = ROOT / "examples" / "sparse_hessian.py"
+    out = run(example, "--output", str(tmp_path / "chain.png"), folder=tmp_path).stdout
+    off = re.search(r"links off by (\S+)", out)
+    assert off and float(off[1]) < 1e-6, out
+    assert (tmp_path / "chain.png").stat().st_size > 10_000
+
+
+def test_the_implicit_layer_learns_with_the_gradient_of_its_rounds(tmp_path):
+    example = ROOT / "examples" / "implicit_layer.py"
+    out = run(example, "--output", str(tmp_path / "layer.png"), folder=tmp_path).stdout
+    apart = re.search(r"recorded rounds by at most (\S+)", out)
+    right = re.search(r"(\d+\.\d)% of \d+ new digits", out)
+    assert apart and float(apart[1]) < 1e-8 and right and float(right[1]) >= 93.0, out
+    assert (tmp_path / "layer.png").stat().st_size > 10_000

@@ -6,6 +6,7 @@ use crate::{
     error::{Error, Result},
     trace::{count_observers, Value},
 };
+use num_complex::Complex;
 use std::{
     cell::Cell,
     sync::{Mutex, OnceLock, PoisonError},
@@ -50,6 +51,8 @@ fn has_nan(array: &Array) -> bool {
     match array.dtype() {
         DType::F64 => array.to_vec::<f64>().is_ok_and(|v| v.iter().any(|x| x.is_nan())),
         DType::F32 => array.to_vec::<f32>().is_ok_and(|v| v.iter().any(|x| x.is_nan())),
+        DType::C64 => array.to_vec::<Complex<f32>>().is_ok_and(|v| v.iter().any(|z| z.is_nan())),
+        DType::C128 => array.to_vec::<Complex<f64>>().is_ok_and(|v| v.iter().any(|z| z.is_nan())),
         _ => false,
     }
 }

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import _core
-from .._core import Level, NotDifferentiableError, Tensor
+from .._core import Level, Tensor
 from ._lanes import over_lanes
+from ._refusal import not_differentiable
 from ._reverse import Reverse, refuse_unknown_slopes
 from ._rules import Outcome, Rules, floating, run, summed_to
 from ._transpose import transposed
@@ -34,7 +35,7 @@ def interpret(rules: Rules, args: tuple[Any, ...]) -> Outcome:
         inner = interpret(rules, _stripped(level, args))
         followed = [a for a in args if isinstance(a, Tensor)]
         return inner.passed_up([level.depend_on_all(y, followed) if floating(y) else y for y in inner.outputs])
-    raise NotDifferentiableError(f"{rules.name}: a function with its own rules has no Taylor series; nest jvp instead")
+    raise not_differentiable(f"{rules.name}: a function with its own rules has no Taylor series; nest jvp instead")
 
 
 def _stripped(level: Level, args: Sequence[Any]) -> tuple[Any, ...]:
@@ -116,7 +117,7 @@ def _tangents(rules: Rules, inner: Outcome, lower: Sequence[Any], tangents: list
 def _derived(rules: Rules, inner: Outcome, lower: Sequence[Any], tangents: list[Any]) -> list[Any]:
     """The reverse rule is linear in the cotangents: its transpose takes tangents forward."""
     if rules.reverse is None:
-        raise NotDifferentiableError(
+        raise not_differentiable(
             f"{rules.name}: has neither jvp() nor backward(), so there is no forward mode; define one of them"
         )
     ctx, outputs = inner.ctx, inner.outputs

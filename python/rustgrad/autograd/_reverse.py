@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import _core
-from .._core import NotDifferentiableError, Tensor
+from .._core import Tensor
+from ._refusal import not_differentiable
 from ._rules import Outcome, Rules, differentiated, floating, summed_to, zeros_of
 from ._transpose import transposed
 from .function import FunctionCtx, listed
@@ -88,7 +89,7 @@ class Reverse:
         """The transpose of the forward rule."""
         rules = self._rules
         if rules.tangent is None:
-            raise NotDifferentiableError(
+            raise not_differentiable(
                 f"{rules.name}: has neither backward() nor jvp(), so there is no reverse mode; define one of them"
             )
         avals = dict(zip(self.inputs, self._input_avals, strict=True))
@@ -132,7 +133,7 @@ def refuse_unknown_slopes(rules: Rules, tensors: Sequence[Any]) -> None:
     """A rule is being differentiated that reads numbers whose history is not known: raise instead of taking them for
     constants."""
     if differentiated(tensors):
-        raise NotDifferentiableError(
+        raise not_differentiable(
             f"{rules.name}: cannot differentiate its rule, which saved a tensor that is no argument and no output; "
             "return it as a further output, or set it as an attribute of ctx if it is constant"
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import _core
 from .._core import Level, NotDifferentiableError, Tensor
+from ._refusal import not_differentiable
 
 # Rules whose transpose was compared with themselves once.
 _proven: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -53,7 +54,7 @@ def transposed(
 
 
 def _cannot(name: str, known: str, missing: str, why: str) -> NotDifferentiableError:
-    return NotDifferentiableError(
+    return not_differentiable(
         f"{name}: {missing} is not defined and cannot be derived from {known} by transposition ({why}); "
         f"define {missing}"
     )

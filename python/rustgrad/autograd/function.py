@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .. import _core
-from .._core import NotDifferentiableError, Tensor
+from .._core import Tensor
+from ._refusal import not_differentiable
 from .grad_mode import no_grad
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
@@ -154,7 +155,8 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         inner._saved = tuple(unwatched(t) for t in saved)
         with no_grad():
             found = backward(inner, *[unwatched(g) for g in gradients])
-        results = [_Once.apply(g, *watched) if isinstance(g, Tensor) else g for g in listed(found)]
+        name = backward.__qualname__.removesuffix(".backward").rpartition(".")[2]
+        results = [_Once.apply(name, g, *watched) if isinstance(g, Tensor) else g for g in listed(found)]
         return tuple(results) if isinstance(found, tuple) else results[0]
 
     return wrapped
@@ -237,13 +239,15 @@ class _Once(Function):
     """A gradient that was computed without history, in place of one with it."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, g: Tensor, *_: Tensor) -> Tensor:
+    def forward(ctx: Any, name: str, g: Tensor, *_: Tensor) -> Tensor:
+        ctx.name = name
         return g.clone()
 
     @staticmethod
-    def backward(ctx: FunctionCtx, *_: Any) -> Any:
-        raise NotDifferentiableError(
-            "once_differentiable: the reverse rule may be used once, and a second derivative was asked for"
+    def backward(ctx: Any, *_: Any) -> Any:
+        raise not_differentiable(
+            f"{ctx.name}: cannot differentiate its backward(), which is once_differentiable (a second derivative or "
+            "forward mode asks for that); write it in tensor operations and leave the decorator out"
         )
 
 

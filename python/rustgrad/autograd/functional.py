@@ -8,6 +8,7 @@ from typing import Any
 from .. import _core
 from .. import func as _func
 from .._core import Tensor
+from ._refusal import not_differentiable
 from .grad_mode import enable_grad
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
@@ -307,7 +308,7 @@ def _recorded(name: str, inputs: Any, create_graph: bool) -> tuple[bool, Tensors
     several, given = _tuple_of(name, "inputs", inputs)
     for n, x in enumerate(given):
         if not x.is_floating_point():
-            raise _core.NotDifferentiableError(
+            raise not_differentiable(
                 f"{name}: input {n} of dtype {x.dtype} has no derivative; convert it to a float dtype first"
             )
     # New tensors, because the function may use the ones it was given as constants besides.

@@ -6,7 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from .._core import NotDifferentiableError, Tensor
+from .._core import Tensor
+from ..autograd._refusal import not_differentiable
 
 Argnums = int | str | tuple[int | str, ...]
 
@@ -25,7 +26,7 @@ def real(leaves: list[Tensor], function: str) -> list[Tensor]:
     """The leaves, none of which may be complex: a matrix of derivatives by complex numbers is not one matrix."""
     for leaf in leaves:
         if leaf.dtype.is_complex:
-            raise NotDifferentiableError(
+            raise not_differentiable(
                 f"{function}: a function of complex numbers has no single matrix of derivatives; take products with it "
                 "(jvp, vjp), or split it with view_as_real"
             )

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from .. import _core
-from .._core import NotDifferentiableError, Tensor
+from .._core import Tensor
 from .._tree import alike, flatten, unflatten
+from ..autograd._refusal import not_differentiable
 from ..autograd._rules import differentiated
 from ..autograd.function import Function, FunctionCtx, listed
 from ._arguments import name_of, tensors
@@ -97,7 +98,7 @@ class custom_jvp:
 
     def __call__(self, *args: Any) -> Any:
         if self._rule is None:
-            raise NotDifferentiableError(
+            raise not_differentiable(
                 f"{name_of(self._func)}: no forward rule is set; use @{name_of(self._func)}.defjvp"
             )
         call = _Call(args)
@@ -121,7 +122,7 @@ class _ByTangent(Function):
         call, xs = ctx.call, ctx.saved_tensors
         rule = cls.owner._rule
         if rule is None:
-            raise NotDifferentiableError(f"{cls.__name__}: no forward rule is set")
+            raise not_differentiable(f"{cls.__name__}: no forward rule is set")
         answer = rule(
             call.nested(xs), call.nested([_core.zeros_like(x) if t is None else t for x, t in zip(xs, ts, strict=True)])
         )
@@ -165,9 +166,7 @@ class custom_vjp:
 
     def __call__(self, *args: Any) -> Any:
         if self._forward is None or self._backward is None:
-            raise NotDifferentiableError(
-                f"{name_of(self._func)}: no reverse rule is set; call defvjp(forward, backward)"
-            )
+            raise not_differentiable(f"{name_of(self._func)}: no reverse rule is set; call defvjp(forward, backward)")
         call = _Call(args)
         if not call.tensors:
             return self._func(*args)
@@ -267,7 +266,7 @@ def _by_rule(rule: Any, slopes: Any, xs: Any, name: str, mode: str, other: str) 
     several = isinstance(slopes, tuple)
     watched = [t for t in (*(slopes if several else (slopes,)), *xs) if isinstance(t, Tensor)]
     if differentiated(watched):
-        raise NotDifferentiableError(
+        raise not_differentiable(
             f"{name}: being differentiated twice, or in a mode whose rule would be derived from the {mode} rule, which "
             f"is NumPy's; give {other} or a rule that takes tensors"
         )

@@ -90,7 +90,9 @@ def _point(x: Any, function: str) -> Tensor:
         raise TypeError(f"{function}: the argument must be a tensor, not a {type(x).__name__}")
     if not x.dtype.is_floating_point:
         raise TypeError(f"{function}: the argument must be of a float dtype, not {x.dtype}")
-    if _core._innermost([x.detach()])[1] != "plain":
+    # Structure has no derivative, but numbers do: without their history, func.grad would find a silent zero.
+    watched = x.detach() if function.endswith("_sparsity") else x
+    if _core._innermost([watched])[0] is not None:
         raise RuntimeError(
             f"{function}: returns a SciPy matrix of plain numbers and cannot run inside another transform"
         )

@@ -9,6 +9,7 @@ from typing import Any, SupportsIndex
 from .. import _core
 from .._core import Tensor
 from .._tree import alike, flatten, unflatten
+from ..autograd._refusal import not_differentiable
 from ._arguments import tensors
 from .forward import jvp
 
@@ -63,7 +64,7 @@ def _movable(xs: list[Any], function: str) -> None:
         raise ValueError(f"{function}: there is no tensor to move along; give at least one")
     for x in tensors(xs, function):
         if _whole(x):
-            raise _core.NotDifferentiableError(
+            raise not_differentiable(
                 f"{function}: a {x.dtype} tensor has no derivatives; convert it to a float dtype first"
             )
 
