@@ -3,7 +3,7 @@
 //! Cody–Waite reduction by three parts of π/2, whose rounding errors are kept, then fdlibm's kernel scheme: the sine
 //! and the cosine of r + rest on |r| ≤ π/4. Huge angles go to the Payne–Hanek reduction.
 use super::{
-    bits::{divide, fast_two_sum, polynomial, two_sum, Float, Pair},
+    bits::{divide, fast_two_sum, polynomial, Float, Pair},
     payne_hanek,
 };
 
@@ -24,11 +24,10 @@ fn reduce<T: Float>(x: T) -> Angle<T> {
     let n = k - T::MAGIC;
     // Exact: the difference is below 1 and a multiple of the last place of both terms.
     let first = (-n).mul_add(T::FRAC_PI_2.0, x);
-    let second = n * T::FRAC_PI_2.1;
-    let second_error = n.mul_add(T::FRAC_PI_2.1, -second);
-    let (r, error) = two_sum(first, -second);
-    let rest = (-n).mul_add(T::FRAC_PI_2.2, error - second_error);
-    Angle { rest: two_sum(r, rest), odd: T::bit(k, 0), half: T::bit(k, 1) }
+    let r = (-n).mul_add(T::FRAC_PI_2.1, first);
+    // Exact as well: where the two nearly cancel, `first` has no bits below the last place of `r`.
+    let rest = (-n).mul_add(T::FRAC_PI_2.2, (-n).mul_add(T::FRAC_PI_2.1, first - r));
+    Angle { rest: (r, rest), odd: T::bit(k, 0), half: T::bit(k, 1) }
 }
 #[inline(always)]
 pub fn sin_kernel<T: Float>((r, rest): Pair<T>) -> Pair<T> {

@@ -124,7 +124,7 @@ fn _gradient<'py>(
     let Some(Ok(x)) = args.iter().nth(place).map(|x| x.cast_into::<Tensor>()) else { return Ok(None) };
     let value = x.get().value()?;
     let level = CoreLevel::enter("func.vjp");
-    let (input, edge) = watched(level.info(), value.clone())?;
+    let (input, edge) = watched("grad", level.info(), value.clone())?;
     let input = Bound::new(py, Tensor::new(input))?.into_any();
     let arguments = args.iter().enumerate().map(|(i, arg)| if i == place { input.clone() } else { arg });
     let out = func.call(PyTuple::new(py, arguments.collect::<Vec<_>>())?, kwargs)?;

@@ -54,11 +54,11 @@ pub fn check_tangent(op: &'static str, primal: &Value, tangent: &Value) -> Resul
     Ok(())
 }
 /// The value as a leaf of a level's tape, and the leaf.
-pub fn watched(level: &LevelRef, value: Value) -> Result<(Value, Edge), Error> {
+pub fn watched(op: &'static str, level: &LevelRef, value: Value) -> Result<(Value, Edge), Error> {
     if !value.dtype().is_inexact() {
         return Err(Error::not_differentiable(
-            "vjp",
-            format!("a {} tensor has no gradient; convert it to a float dtype first", value.dtype()),
+            op,
+            format!("there is no gradient by {} tensors; convert the input to a float dtype first", value.dtype()),
         ));
     }
     let edge = Edge { node: NodeRef::leaf(Arc::<GradCell>::default()), slot: 0 };
@@ -221,7 +221,7 @@ impl Level {
     }
     /// `tensor` as a leaf of this level's tape.
     fn watch(&self, tensor: &Tensor) -> PyResult<Tensor> {
-        Ok(watched(&self.info, tensor.value()?)?.0.into())
+        Ok(watched("vjp", &self.info, tensor.value()?)?.0.into())
     }
     /// The value underneath this level's tape.
     fn unwatch(&self, tensor: &Tensor) -> PyResult<Tensor> {

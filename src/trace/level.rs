@@ -50,7 +50,7 @@ impl Info {
         Ok(())
     }
     #[cold]
-    fn escaped(&self, op: &'static str) -> Error {
+    pub(super) fn escaped(&self, op: &'static str) -> Error {
         Error::graph(
             op,
             format!(

@@ -131,6 +131,8 @@ impl Value {
     #[cold]
     pub fn without_numbers(&self, op: &'static str) -> Error {
         match self.batch_level() {
+            // Over for good: nobody will run the function again lane by lane.
+            Some(level) if level.check(op).is_err() => level.escaped(op),
             Some(level) => Error::DataDependent { op, level: level.id() },
             None => Error::graph(op, "a tensor inside a transformation has no plain numbers"),
         }

@@ -77,44 +77,48 @@ pub fn lanes<F: Fold, const L: usize>(f: F, items: &[F::Item], with: F::With) ->
 fn abreast<F: Fold, const W: usize>(f: F, parts: [&[F::Item]; STREAMS], with: [F::With; STREAMS]) -> [F::Out; STREAMS] {
     let length = parts[0].len();
     let whole = length - length % W;
-    let mut registers = [[f.start(); W]; STREAMS];
+    // Four arrays: an index into one of arrays would put all of them into memory.
+    let start = [f.start(); W];
+    let (mut p, mut q, mut r, mut s) = (start, start, start, start);
     let [a, b, c, d] = parts.map(|part| part[..whole].chunks_exact(W));
     for (((a, b), c), d) in a.zip(b).zip(c).zip(d) {
         for l in 0..W {
-            registers[0][l] = f.step(registers[0][l], a[l], with[0]);
+            p[l] = f.step(p[l], a[l], with[0]);
         }
         for l in 0..W {
-            registers[1][l] = f.step(registers[1][l], b[l], with[1]);
+            q[l] = f.step(q[l], b[l], with[1]);
         }
         for l in 0..W {
-            registers[2][l] = f.step(registers[2][l], c[l], with[2]);
+            r[l] = f.step(r[l], c[l], with[2]);
         }
         for l in 0..W {
-            registers[3][l] = f.step(registers[3][l], d[l], with[3]);
+            s[l] = f.step(s[l], d[l], with[3]);
         }
     }
-    let mut results = [f.start(); STREAMS];
-    for s in 0..STREAMS {
-        let mut sums = [f.start(); W];
-        for (sum, &item) in sums.iter_mut().zip(&parts[s][whole..length]) {
-            *sum = f.step(*sum, item, with[s]);
-        }
-        for l in 0..W {
-            sums[l] = f.join(registers[s][l], sums[l]);
-        }
-        if W > 8 {
-            for l in 0..8 {
-                sums[l] = f.join(sums[l], sums[l + 8]);
-            }
-        }
-        if W > 4 {
-            for l in 0..4 {
-                sums[l] = f.join(sums[l], sums[l + 4]);
-            }
-        }
-        results[s] = f.join(f.join(sums[0], sums[2]), f.join(sums[1], sums[3]));
+    let [a, b, c, d] = parts.map(|part| &part[whole..length]);
+    [settled(f, p, a, with[0]), settled(f, q, b, with[1]), settled(f, r, c, with[2]), settled(f, s, d, with[3])]
+}
+/// Running results and the few elements that are left, joined as a tree.
+#[inline(always)]
+fn settled<F: Fold, const W: usize>(f: F, registers: [F::Out; W], rest: &[F::Item], with: F::With) -> F::Out {
+    let mut sums = [f.start(); W];
+    for (sum, &item) in sums.iter_mut().zip(rest) {
+        *sum = f.step(*sum, item, with);
     }
-    results
+    for l in 0..W {
+        sums[l] = f.join(registers[l], sums[l]);
+    }
+    if W > 8 {
+        for l in 0..8 {
+            sums[l] = f.join(sums[l], sums[l + 8]);
+        }
+    }
+    if W > 4 {
+        for l in 0..4 {
+            sums[l] = f.join(sums[l], sums[l + 4]);
+        }
+    }
+    f.join(f.join(sums[0], sums[2]), f.join(sums[1], sums[3]))
 }
 /// At most a block of elements: as many lanes as fill several vector registers.
 #[inline(always)]
