@@ -113,3 +113,22 @@ def test_logaddexp_of_equal_infinities_halves_the_slope(at):
     a, b = (rg.tensor(at, dtype=rg.float64, requires_grad=True) for _ in range(2))
     slopes = rg.autograd.grad(rg.logaddexp(a, b), (a, b))
     assert [s.item() for s in slopes] == [0.5, 0.5]
+
+
+def test_integers_beyond_64_bits_are_not_rounded_in_silence():
+    for call in (
+        lambda: rg.tensor(2**63),
+        lambda: rg.tensor([1, 2**70]),
+        lambda: rg.tensor([7]) + 2**70,
+        lambda: 2**70 - rg.tensor([7.0]),
+        lambda: rg.full((2,), 2**64),
+    ):
+        with pytest.raises(OverflowError, match="does not fit int64; write it as a float"):
+            call()
+    assert (rg.tensor([1.0]) + float(2**70)).item() == float(2**70)
+
+
+def test_powers_of_zero_fall_steeply_for_negative_exponents():
+    b = rg.tensor([-2.0, 0.0, 2.0], requires_grad=True)
+    (0.0**b).sum().backward()
+    assert b.grad.tolist() == [-float("inf"), 0.0, 0.0]

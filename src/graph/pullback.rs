@@ -93,7 +93,17 @@ pub fn pullback(roots: Roots, inputs: &[Edge], retain_graph: bool, create_graph:
 }
 fn plain(roots: Roots, inputs: &[Edge], retain_graph: bool, create_graph: bool) -> Result<Vec<Option<Value>>> {
     let roots = roots.into_iter().filter_map(|(y, g)| Some((y.edge()?.clone(), g))).collect();
-    sweep(roots, &Options { retain_graph, create_graph, level: None, capture: Some(inputs), accumulate: false })
+    sweep(
+        roots,
+        &Options {
+            retain_graph,
+            create_graph,
+            level: None,
+            capture: Some(inputs),
+            accumulate: false,
+            every_leaf: false,
+        },
+    )
 }
 /// Where the cotangent of a value arrives: its place on the bottom tape, or that of its primal.
 pub fn place(value: &Value) -> Option<Edge> {

@@ -30,6 +30,8 @@ pub struct Options<'a> {
     pub capture: Option<&'a [Edge]>,
     /// Accumulate into the leaves (and retained gradients) that are reached.
     pub accumulate: bool,
+    /// The captured edges are all leaves of this tape: every node leads to one, so that none need be looked for.
+    pub every_leaf: bool,
 }
 
 /// Called now and then during long sweeps: returns an error when the user wants to stop.
@@ -170,7 +172,8 @@ pub fn sweep(roots: Vec<(Edge, Value)>, options: &Options) -> Result<Vec<Option<
     let _running = running::Guard::enter(&roots, options.capture);
     let watch_nan = origin::detecting() == Some(true);
     let mut captured: Vec<Option<Value>> = vec![None; options.capture.map_or(0, <[Edge]>::len)];
-    let needed = options.capture.map(|edges| leading_to(roots.iter().map(|(e, _)| e.node.clone()), edges));
+    let chosen = options.capture.filter(|_| !options.every_leaf);
+    let needed = chosen.map(|edges| leading_to(roots.iter().map(|(e, _)| e.node.clone()), edges));
     let mut pending = Pending::default();
     for (edge, g) in roots {
         if needed.as_ref().is_none_or(|n| n.contains(&edge.node)) {

@@ -33,7 +33,14 @@ fn leaf(x: f64) -> (Value, Arc<GradCell>) {
 }
 fn backward(y: &Value) -> Result<()> {
     let roots = y.edge().cloned().into_iter().map(|e| Ok((e, seed("test", y, None)?))).collect::<Result<Vec<_>>>()?;
-    let options = Options { retain_graph: false, create_graph: false, level: None, capture: None, accumulate: true };
+    let options = Options {
+        retain_graph: false,
+        create_graph: false,
+        level: None,
+        capture: None,
+        accumulate: true,
+        every_leaf: false,
+    };
     sweep(roots, &options).map(drop)
 }
 fn number(cell: &GradCell) -> f64 {

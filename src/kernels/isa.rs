@@ -60,14 +60,34 @@ fn detect() -> u8 {
     level
 }
 
+#[inline]
+fn level() -> u8 {
+    match LEVEL.load(Ordering::Relaxed) {
+        UNKNOWN => detect(),
+        level => level,
+    }
+}
+/// Whether loops are compiled for AVX2 and no wider set.
+pub fn is_avx2() -> bool {
+    level() == AVX2
+}
+/// Ask for the cache line of element `at`, which may lie anywhere.
+#[inline(always)]
+pub fn prefetch<T>(data: &[T], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_mm_prefetch, _MM_HINT_T0};
+        // SAFETY: prefetching reads nothing and never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(data.as_ptr().wrapping_add(at).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (data, at);
+}
+
 /// Run `k` compiled for the widest instruction set this CPU has.
 #[inline]
 pub fn dispatch<K: Kernel>(k: K) -> K::Out {
-    let mut level = LEVEL.load(Ordering::Relaxed);
-    if level == UNKNOWN {
-        level = detect();
-    }
-    match level {
+    match level() {
         // SAFETY: `detect` found every feature that `avx512` enables.
         #[cfg(target_arch = "x86_64")]
         AVX512 => unsafe { levels::avx512(k) },

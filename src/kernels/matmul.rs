@@ -1,6 +1,7 @@
 //! Matrix products: `gemm` for large ones, loops of our own for vectors, thin and tiny ones.
 use super::{
-    isa::{dispatch, Kernel},
+    blocks::{self, Product, Tiled},
+    isa::{self, dispatch, Kernel},
     pool,
 };
 use crate::dtype::Element;
@@ -19,7 +20,7 @@ pub struct MatRef<'a, T> {
 }
 impl<T> MatRef<'_, T> {
     #[inline(always)]
-    fn at(&self, i: usize, j: usize) -> usize {
+    pub fn at(&self, i: usize, j: usize) -> usize {
         (self.offset as isize + i as isize * self.row_stride + j as isize * self.col_stride) as usize
     }
     /// Whether every element lies inside the slice.
@@ -44,11 +45,26 @@ impl<T> MatRef<'_, T> {
 pub trait Scalar: Element + Add<Output = Self> + Mul<Output = Self> {
     /// Whether `gemm` has kernels for it.
     const GEMM: bool;
+    /// Whether `blocks` has tiles for it.
+    const TILED: bool = false;
+    fn in_blocks(_: Product<'_, Self>) {}
     #[inline(always)]
     fn mul_add(self, b: Self, c: Self) -> Self {
         self * b + c
     }
 }
+macro_rules! floats { ($($t:ty)*) => { $(
+    impl Scalar for $t {
+        const GEMM: bool = true;
+        const TILED: bool = true;
+        fn in_blocks(product: Product<'_, $t>) {
+            Tiled::run(product);
+        }
+        #[inline(always)]
+        fn mul_add(self, b: Self, c: Self) -> Self { <$t>::mul_add(self, b, c) }
+    }
+)* } }
+floats! { f32 f64 }
 macro_rules! scalars { ($($t:ty: $gemm:literal $fused:expr),*) => { $(
     impl Scalar for $t {
         const GEMM: bool = $gemm;
@@ -57,7 +73,6 @@ macro_rules! scalars { ($($t:ty: $gemm:literal $fused:expr),*) => { $(
     }
 )* } }
 scalars! {
-    f32: true |a: f32, b, c| a.mul_add(b, c), f64: true |a: f64, b, c| a.mul_add(b, c),
     Complex<f32>: true |a, b, c| a * b + c, Complex<f64>: true |a, b, c| a * b + c,
     i32: false |a: i32, b, c: i32| a.wrapping_mul(b).wrapping_add(c),
     i64: false |a: i64, b, c: i64| a.wrapping_mul(b).wrapping_add(c),
@@ -69,6 +84,8 @@ const TINY: usize = 16 * 16 * 16;
 const PER_THREAD: usize = 64 * 64 * 64;
 /// Multiply-adds of a task that may be halved, so that a late thread holds up less: packing again costs little there.
 const LARGE: usize = 320 * 320 * 320;
+/// Multiply-adds from which our own blocks are faster than those of `gemm` with AVX2.
+const IN_BLOCKS: usize = 800 * 800 * 800;
 /// Rows that one call of `gemm` computes: with more, what it packs of `a` leaves the second-level cache.
 const TALL: usize = 512;
 /// Rows of a task are a multiple of the kernels' block across rows, columns of that along them: blocks are whole.
@@ -106,19 +123,25 @@ pub fn matmul<T: Scalar>(a: MatRef<T>, b: MatRef<T>, out: &mut [T], accumulate: 
         });
     }
     let threads = pool::num_threads().min(m * n * k / PER_THREAD).max(1);
-    if threads == 1 {
-        for (i, out) in out.chunks_mut(TALL * n).enumerate() {
-            let part = a.rows_from(i * TALL, out.len() / n);
-            gemm_block(part, b, Target { data: out, offset: 0, stride: n }, accumulate);
-        }
-        return;
+    // Chosen for the whole product: the same additions in the same order for any number of threads.
+    let in_blocks = T::TILED && isa::is_avx2() && m * n * k >= IN_BLOCKS;
+    if threads == 1 && in_blocks {
+        return T::in_blocks(Product { a, b, out, accumulate });
     }
-    let tasks = if m * n * k / threads > LARGE { 2 * threads } else { threads };
-    if m >= n {
-        let rows = m.div_ceil(tasks).next_multiple_of(ROW_STEP).min(TALL);
-        pool::parallel_chunks(out, rows * n, usize::MAX / 2, &|i, out| {
-            let part = a.rows_from(i * rows, out.len() / n);
-            gemm_block(part, b, Target { data: out, offset: 0, stride: n }, accumulate);
+    // Our own blocks are better off with long tasks, which pack `b` once.
+    let tasks = if !in_blocks && m * n * k / threads > LARGE { 2 * threads } else { threads };
+    let one = |a: MatRef<T>, b: MatRef<T>, out: &mut [T], accumulate: bool| match in_blocks {
+        true => T::in_blocks(Product { a, b, out, accumulate }),
+        false => by_gemm(a, b, out, accumulate),
+    };
+    if m >= n || threads == 1 {
+        let rows = match in_blocks {
+            true => m.div_ceil(tasks).next_multiple_of(blocks::HEIGHT),
+            false => m.div_ceil(tasks).next_multiple_of(ROW_STEP).min(TALL),
+        };
+        let work = if threads == 1 { 0 } else { usize::MAX / 2 };
+        pool::parallel_chunks(out, rows * n, work, &|i, out| {
+            one(a.rows_from(i * rows, out.len() / n), b, out, accumulate);
         });
     } else {
         // Column blocks of a row-major result interleave: compute them apart, then lay them side by side.
@@ -127,7 +150,7 @@ pub fn matmul<T: Scalar>(a: MatRef<T>, b: MatRef<T>, out: &mut [T], accumulate: 
         pool::parallel_chunks(&mut parts, 1, usize::MAX / 2, &|i, part| {
             let width = cols.min(n - i * cols);
             let mut block = vec![T::default(); m * width];
-            gemm_block(a, b.cols_from(i * cols, width), Target { data: &mut block, offset: 0, stride: width }, false);
+            one(a, b.cols_from(i * cols, width), &mut block, false);
             part[0] = block;
         });
         for (i, block) in parts.iter().enumerate() {
@@ -143,28 +166,23 @@ pub fn matmul<T: Scalar>(a: MatRef<T>, b: MatRef<T>, out: &mut [T], accumulate: 
         }
     }
 }
-struct Target<'a, T> {
-    data: &'a mut [T],
-    offset: usize,
-    stride: usize,
-}
 /// One product by `gemm` on this thread.
-fn gemm_block<T: Scalar>(a: MatRef<T>, b: MatRef<T>, out: Target<T>, accumulate: bool) {
+fn by_gemm<T: Scalar>(a: MatRef<T>, b: MatRef<T>, out: &mut [T], accumulate: bool) {
     let (m, k, n) = (a.rows, a.cols, b.cols);
-    if !a.fits() || !b.fits() || b.rows != k || out.data.len() < out.offset + m * out.stride {
+    if !a.fits() || !b.fits() || b.rows != k || out.len() < m * n {
         return;
     }
     let one = one::<T>();
-    // SAFETY: both operands lie inside their slices (`fits`), the result inside `out.data`, and T is one of the types
-    // that `gemm` dispatches on (`T::GEMM`).
+    // SAFETY: both operands lie inside their slices (`fits`), the result inside `out`, and T is one of the types that
+    // `gemm` dispatches on (`T::GEMM`).
     unsafe {
         gemm::gemm(
             m,
             n,
             k,
-            out.data.as_mut_ptr().add(out.offset),
+            out.as_mut_ptr(),
             1,
-            out.stride as isize,
+            n as isize,
             accumulate,
             a.data.as_ptr().add(a.offset),
             a.col_stride,

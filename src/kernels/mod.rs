@@ -1,4 +1,5 @@
 //! Loops over numbers: chunked, vectorised, parallel. They know nothing of derivatives.
+pub mod blocks;
 pub mod cast;
 pub mod gate;
 pub mod gather;

@@ -13,14 +13,20 @@ use crate::{
     trace::{default_dtype, Value},
 };
 use pyo3::{
-    exceptions::{PyTypeError, PyValueError},
+    exceptions::{PyOverflowError, PyTypeError, PyValueError},
     prelude::*,
-    types::{PyDict, PyList, PyTuple},
+    types::{PyDict, PyInt, PyList, PyTuple},
 };
 
 /// A NumPy array or scalar as an array (arrays are shared, scalars copied); `None` for other objects.
 pub fn array_like(obj: &Bound<'_, PyAny>) -> PyResult<Option<Array>> {
     if !obj.hasattr("__array_interface__")? {
+        if obj.is_instance_of::<PyInt>() {
+            return Err(PyOverflowError::new_err(format!(
+                "tensor: the integer {} does not fit int64; write it as a float where rounding is meant",
+                obj.str()?
+            )));
+        }
         return Ok(None);
     }
     let numpy = obj.py().import("numpy")?;

@@ -1,7 +1,7 @@
 //! Transforms of functions of plain tensors in one call: the way of nearly all calls, at a fraction of the cost of the
 //! dozen small ones that nested arguments take.
 use super::{
-    func::{check_tangent, watched, Level},
+    func::{check_tangent, watched, zeros_of, Level},
     tensor::Tensor,
 };
 use crate::{
@@ -20,9 +20,6 @@ use pyo3::{
     types::{PyDict, PyTuple},
 };
 
-fn zeros_of(op: &'static str, value: &Value) -> Result<Value, Error> {
-    Ok(Value::Array(Array::zeros(op, Dims::from_slice(value.shape()), value.dtype())?))
-}
 /// Value and derivative of `func` at tensors, or None before anything is called if there is more than tensors to it.
 /// What is not a lone tensor in the end goes to `unpack(level, output)`.
 #[pyfunction]
@@ -58,6 +55,28 @@ fn _push<'py>(
     };
     let pair = PyTuple::new(py, [Tensor::new(primal), Tensor::new(tangent)])?;
     Ok(Some(pair.into_any()))
+}
+
+/// (level, watched inputs, output) of `func` at tensors, the level still active; None before anything is called if there
+/// is more than tensors to it.
+#[pyfunction]
+fn _record<'py>(
+    py: Python<'py>,
+    func: &Bound<'py, PyAny>,
+    primals: &Bound<'py, PyTuple>,
+) -> PyResult<Option<(Level, Bound<'py, PyTuple>, Bound<'py, PyAny>)>> {
+    if primals.is_empty() || !primals.iter().all(|x| x.is_instance_of::<Tensor>()) {
+        return Ok(None);
+    }
+    let level = CoreLevel::enter("func.vjp");
+    let mut inputs = Vec::with_capacity(primals.len());
+    for x in primals {
+        let (input, _) = watched("vjp", level.info(), x.cast::<Tensor>()?.get().value()?)?;
+        inputs.push(Tensor::new(input));
+    }
+    let inputs = PyTuple::new(py, inputs)?;
+    let out = func.call1(&inputs)?;
+    Ok(Some((Level::of(level), inputs, out)))
 }
 
 /// What `grad` refuses: anything but one real number.
@@ -101,6 +120,7 @@ fn pulled(py: Python<'_>, info: &LevelRef, output: &Value, input: &Edge, like: &
         level: Some(info),
         capture: Some(capture),
         accumulate: false,
+        every_leaf: true,
     };
     let roots = vec![(edge.clone(), one)];
     let mut found = py.detach(|| sweep(roots, &options))?;
@@ -136,5 +156,6 @@ fn _gradient<'py>(
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(_push, m)?)?;
+    m.add_function(wrap_pyfunction!(_record, m)?)?;
     m.add_function(wrap_pyfunction!(_gradient, m)?)
 }

@@ -53,6 +53,10 @@ pub fn check_tangent(op: &'static str, primal: &Value, tangent: &Value) -> Resul
     }
     Ok(())
 }
+/// Zeros of the shape and dtype of a value.
+pub fn zeros_of(op: &'static str, value: &Value) -> Result<Value, Error> {
+    Ok(Value::Array(Array::zeros(op, crate::shape::Dims::from_slice(value.shape()), value.dtype())?))
+}
 /// The value as a leaf of a level's tape, and the leaf.
 pub fn watched(op: &'static str, level: &LevelRef, value: Value) -> Result<(Value, Edge), Error> {
     if !value.dtype().is_inexact() {
@@ -232,7 +236,9 @@ impl Level {
         }
         .into())
     }
-    /// Cotangents of `inputs` (as returned by `watch`) from those of `outputs`; None where there is no dependence.
+    /// Cotangents of `inputs` (all that `watch` returned) from those of `outputs`; where there is no dependence None, or
+    /// zeros with `fill`.
+    #[pyo3(signature = (outputs, cotangents, inputs, retain, fill=false))]
     fn pull(
         &self,
         py: Python<'_>,
@@ -240,6 +246,7 @@ impl Level {
         cotangents: Vec<Py<Tensor>>,
         inputs: Vec<Py<Tensor>>,
         retain: bool,
+        fill: bool,
     ) -> PyResult<Vec<Option<Tensor>>> {
         let edge = |v: &Value| match v.at(&self.info) {
             Some(Kind::Taped { edge, .. }) => Some(edge.clone()),
@@ -263,9 +270,14 @@ impl Level {
             level: Some(&self.info),
             capture: Some(&edges),
             accumulate: false,
+            every_leaf: true,
         };
         let found = py.detach(|| sweep(roots, &options))?;
-        Ok(found.into_iter().map(|g| g.map(Tensor::new)).collect())
+        let filled = found.into_iter().zip(&inputs).map(|(g, input)| match g {
+            None if fill => zeros_of("vjp", &input.get().value()?).map(|zeros| Some(Tensor::new(zeros))),
+            g => Ok(g.map(Tensor::new)),
+        });
+        Ok(filled.collect::<Result<Vec<_>, _>>()?)
     }
 }
 /// How the innermost transformation that watches any of the tensors does so: (level or None, kind).

@@ -85,7 +85,7 @@ pub fn run<T: Send>(py: Python<'_>, work: usize, f: impl FnOnce() -> Result<T, E
     }
 }
 
-/// A plain Python number.
+/// A plain Python number; an integer beyond 64 bits is none, so that nothing rounds it in silence.
 pub fn scalar(obj: &Bound<'_, PyAny>) -> Option<Scalar> {
     if let Ok(b) = obj.cast_exact::<pyo3::types::PyBool>() {
         return Some(Scalar::Bool(b.is_true()));
@@ -94,10 +94,7 @@ pub fn scalar(obj: &Bound<'_, PyAny>) -> Option<Scalar> {
         return obj.extract().ok().map(Scalar::Float);
     }
     if obj.is_instance_of::<PyInt>() {
-        return match obj.extract::<i64>() {
-            Ok(i) => Some(Scalar::Int(i)),
-            Err(_) => obj.extract().ok().map(Scalar::Float),
-        };
+        return obj.extract().ok().map(Scalar::Int);
     }
     if obj.is_instance_of::<PyFloat>() {
         return obj.extract().ok().map(Scalar::Float);

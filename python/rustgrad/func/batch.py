@@ -6,12 +6,12 @@ import functools
 import warnings
 import weakref
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from .. import _core
 from .._core import DataDependentError, Tensor
 from .._tree import alike, flatten, spread, unflatten
-from ._arguments import name_of, tensors
+from ._arguments import name_of
 
 Randomness = Literal["error", "different", "same"]
 _warned: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -30,10 +30,10 @@ def vmap(
 
     Shapes: all sliced dimensions have one size, that of ``out_dims`` of the results; raises ValueError otherwise.
     ``in_dims`` and ``out_dims`` are numbers for all, or nested like a prefix of arguments and results; keyword
-    arguments are not sliced. ``randomness`` says what random operators do: raise RuntimeError, draw ``"different"``
-    numbers in each lane, or the ``"same"`` ones. ``chunk_size`` lanes at a time bound the memory. A function that asks
-    for plain numbers (``if t:``, ``.item()``, a boolean mask) runs lane by lane, with one warning;
-    ``fallback="error"`` refuses it.
+    arguments are not sliced. ``out_dims=None`` returns once what is the same in all lanes, and raises if it is not.
+    ``randomness`` says what random operators do: raise RuntimeError, draw ``"different"`` numbers in each lane, or the
+    ``"same"`` ones. ``chunk_size`` lanes at a time bound the memory. A function that asks for plain numbers (``if t:``,
+    ``.item()``, a boolean mask) runs lane by lane, with one warning; ``fallback="error"`` refuses it.
 
     Derivative: that of the function, slice by slice, in either mode.
 
@@ -53,14 +53,10 @@ def vmap(
         stacks = [leaf if dim is None else _leading(leaf, dim) for leaf, dim in zip(leaves, dims, strict=True)]
         sliced = [dim is not None for dim in dims]
         n = _lanes([x for x, is_sliced in zip(stacks, sliced, strict=True) if is_sliced])
-        program = _Program(func, structure, kwargs, sliced, randomness, fallback)
+        program = _Program(func, structure, kwargs, sliced, out_dims, randomness, fallback)
         if chunk_size is None or n <= chunk_size:
-            ys, shape = program.run(stacks, n)
-        else:
-            ys, shape = program.run_in_chunks(stacks, n, chunk_size)
-        outs = [0] * len(ys) if out_dims == 0 else spread(out_dims, unflatten(shape, ys), "vmap: out_dims")
-        moved = [y if dim in (0, None) else y.movedim(0, dim) for y, dim in zip(ys, outs, strict=True)]
-        return unflatten(shape, moved)
+            return program.run(stacks, n).tree()
+        return program.run_in_chunks(stacks, n, chunk_size).tree()
 
     return wrapped
 
@@ -72,7 +68,12 @@ def _leading(leaf: Any, dim: int) -> Tensor:
             "or wrap numbers in rustgrad.tensor"
         )
     if not -leaf.ndim <= dim < leaf.ndim:
-        raise ValueError(f"vmap: in_dims={dim} is out of range for a tensor of shape {list(leaf.shape)}")
+        raise ValueError(
+            f"vmap: in_dims={dim} is out of range for a tensor of shape {list(leaf.shape)}; "
+            f"give {-leaf.ndim}…{leaf.ndim - 1}, or None for an argument that is not sliced"
+            if leaf.ndim
+            else f"vmap: in_dims={dim} names a 0-d tensor, which has no dimension to slice; give None for it"
+        )
     return leaf if dim in (0, -leaf.ndim) else leaf.movedim(dim, 0)
 
 
@@ -81,7 +82,19 @@ def _lanes(stacks: list[Tensor]) -> int:
     if len(sizes) == 1:
         return sizes.pop()
     why = "no argument is sliced" if not sizes else f"the sliced dimensions have sizes {sorted(sizes)}"
-    raise ValueError(f"vmap: {why}; exactly one size is needed")
+    raise ValueError(f"vmap: {why}; give in_dims that name dimensions of one size")
+
+
+class _Results(NamedTuple):
+    """Outputs with the lanes in front, where they go (None: the same for all lanes, kept once), how they are nested."""
+
+    leaves: list[Tensor]
+    dims: list[Any]
+    structure: Any
+
+    def tree(self) -> Any:
+        moved = [y if dim in (0, None) else y.movedim(0, dim) for y, dim in zip(self.leaves, self.dims, strict=True)]
+        return unflatten(self.structure, moved)
 
 
 class _Program:
@@ -93,19 +106,43 @@ class _Program:
         structure: Any,
         kwargs: dict[str, Any],
         sliced: list[bool],
+        out_dims: Any,
         randomness: Randomness,
         fallback: str,
     ) -> None:
-        self._func, self._structure, self._kwargs = func, structure, kwargs
+        self._func, self._structure, self._kwargs, self._out_dims = func, structure, kwargs, out_dims
         self._sliced, self._randomness, self._fallback = sliced, randomness, fallback
 
-    def run(self, stacks: list[Any], n: int) -> tuple[list[Tensor], Any]:
-        """All lanes at once: results with the lanes in front, and how they are nested."""
+    def _call(self, inputs: list[Any]) -> tuple[list[Tensor], list[Any], Any]:
+        """Outputs of one run, their ``out_dims``, and how they are nested."""
+        ys, shape = flatten(self._func(*unflatten(self._structure, inputs), **self._kwargs))
+        for y in ys:
+            if not isinstance(y, Tensor):
+                raise TypeError(
+                    f"vmap: {name_of(self._func)} must return tensors, but returns a {type(y).__name__}; "
+                    "wrap numbers in rustgrad.tensor"
+                )
+        out_dims = self._out_dims
+        dims = [0] * len(ys) if out_dims == 0 else spread(out_dims, unflatten(shape, ys), "vmap: out_dims")
+        return ys, dims, shape
+
+    def _differs(self) -> ValueError:
+        return ValueError(
+            f"vmap: out_dims=None names an output of {name_of(self._func)} that differs from lane to lane; "
+            "give the dimension where the lanes are to be stacked"
+        )
+
+    def run(self, stacks: list[Any], n: int) -> _Results:
+        """All lanes at once."""
         level = _core.Level("vmap", n, self._randomness)
         try:
             inner = [level.batch(x) if sliced else x for x, sliced in zip(stacks, self._sliced, strict=True)]
-            ys, shape = flatten(self._func(*unflatten(self._structure, inner), **self._kwargs))
-            return [level.unbatch(y, n) for y in tensors(ys, "vmap")], shape
+            ys, dims, shape = self._call(inner)
+            if any(dim is None and level.is_batched(y) for y, dim in zip(ys, dims, strict=True)):
+                raise self._differs()
+            return _Results(
+                [y if d is None else level.unbatch(y, n) for y, d in zip(ys, dims, strict=True)], dims, shape
+            )
         except DataDependentError as refused:
             if getattr(refused, "level", None) != level.id or self._fallback == "error":
                 raise
@@ -115,25 +152,29 @@ class _Program:
         self._warn(reason)
         return self._run_each(stacks, n)
 
-    def run_in_chunks(self, stacks: list[Any], n: int, size: int) -> tuple[list[Tensor], Any]:
-        parts, shape = [], None
+    def run_in_chunks(self, stacks: list[Any], n: int, size: int) -> _Results:
+        parts = []
         state = _core.get_rng_state() if self._randomness == "same" else None
         for start in range(0, n, size):
             stop = min(start + size, n)
             if state is not None:
                 _core.set_rng_state(state)
             piece = [x[start:stop] if sliced else x for x, sliced in zip(stacks, self._sliced, strict=True)]
-            ys, shape = self.run(piece, stop - start)
-            parts.append(ys)
-        return [_core.cat(part) for part in zip(*parts, strict=True)], shape
+            parts.append(self.run(piece, stop - start))
+        dims, shape = parts[0].dims, parts[0].structure
+        leaves = zip(*(part.leaves for part in parts), strict=True)
+        return _Results(
+            [_core.cat(y) if d is not None else y[0] for y, d in zip(leaves, dims, strict=True)], dims, shape
+        )
 
-    def _run_each(self, stacks: list[Any], n: int) -> tuple[list[Tensor], Any]:
+    def _run_each(self, stacks: list[Any], n: int) -> _Results:
         if n == 0:
             raise ValueError(
                 f"vmap: {name_of(self._func)} runs lane by lane, and there are no lanes to learn its shape"
             )
         state = _core.get_rng_state() if self._randomness == "same" else None
-        results, first = [], None
+        results: list[list[Tensor]] = []
+        first, dims = None, list[Any]()
         for lane in range(n):
             if state is not None:
                 _core.set_rng_state(state)
@@ -141,16 +182,22 @@ class _Program:
             level = _core.Level("vmap", 1, "error") if self._randomness == "error" else None
             try:
                 inner = [x[lane] if sliced else x for x, sliced in zip(stacks, self._sliced, strict=True)]
-                ys, shape = flatten(self._func(*unflatten(self._structure, inner), **self._kwargs))
+                ys, dims, shape = self._call(inner)
             finally:
                 if level is not None:
                     level.exit()
             if lane and not alike(shape, first):
                 raise ValueError(f"vmap: {name_of(self._func)} returns other structures in lane 0 and lane {lane}")
             first = shape
-            results.append(tensors(ys, "vmap"))
+            results.append(ys)
         stacked = []
-        for lanes in zip(*results, strict=True):
+        for lanes, dim in zip(zip(*results, strict=True), dims, strict=True):
+            if dim is None:
+                # Nobody followed the lanes here: equal numbers must do.
+                if any(y.shape != lanes[0].shape or not bool((y == lanes[0]).all()) for y in lanes):
+                    raise self._differs()
+                stacked.append(lanes[0])
+                continue
             shapes = {tuple(y.shape) for y in lanes}
             if len(shapes) != 1:
                 raise ValueError(
@@ -158,7 +205,7 @@ class _Program:
                     "which cannot be stacked; make them equal, e.g. with where() instead of a mask"
                 )
             stacked.append(_core.stack(list(lanes)))
-        return stacked, first
+        return _Results(stacked, dims, first)
 
     def _warn(self, reason: str) -> None:
         key = getattr(self._func, "__code__", self._func)

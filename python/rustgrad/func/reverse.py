@@ -27,14 +27,12 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     >>> pull(rg.tensor(2.0))
     (tensor(2.),)
     """
-    xs, structure = flatten(primals)
-    if not xs:
-        raise ValueError("vjp: give at least one input")
-    tensors(xs, "vjp")
-    level = _core.Level("vjp")
+    recorded = _core._record(func, primals)
+    if recorded is None:
+        level, inputs, out, structure = _record_nested(func, primals)
+    else:
+        (level, inputs, out), structure = recorded, len(primals)
     try:
-        inputs = [level.watch(x) for x in xs]
-        out = func(*unflatten(structure, inputs))
         out, aux = split_aux(out, has_aux, "vjp")
         ys, shape = flatten(out)
         tensors(ys, "vjp")
@@ -45,14 +43,31 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         level.exit()
 
     def pull(cotangents: Any, retain_graph: bool = True) -> Any:
-        gs, given = flatten(cotangents)
-        tensors(gs, "vjp")
-        if not alike(given, shape):
-            raise ValueError("vjp: the cotangents must be nested like the output of the function")
-        found = level.pull(ys, gs, inputs, retain_graph)
-        return unflatten(structure, [_core.zeros_like(x) if g is None else g for x, g in zip(xs, found, strict=True)])
+        if shape is None and isinstance(cotangents, Tensor):
+            gs = [cotangents]
+        else:
+            gs, given = flatten(cotangents)
+            tensors(gs, "vjp")
+            if not alike(given, shape):
+                raise ValueError("vjp: the cotangents must be nested like the output of the function")
+        return unflatten(structure, level.pull(ys, gs, inputs, retain_graph, True))
 
     return (values, pull, aux) if has_aux else (values, pull)
+
+
+def _record_nested(func: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[_core.Level, list[Tensor], Any, Any]:
+    """The level (still active), the watched leaves, the output, and how the primals are nested."""
+    xs, structure = flatten(primals)
+    if not xs:
+        raise ValueError("vjp: give at least one input")
+    tensors(xs, "vjp")
+    level = _core.Level("vjp")
+    try:
+        inputs = [level.watch(x) for x in xs]
+        return level, inputs, func(*unflatten(structure, inputs)), structure
+    except BaseException:
+        level.exit()
+        raise
 
 
 def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:

@@ -1,5 +1,5 @@
 //! The contract of a reduction, and the loop that reduces one contiguous line in vector registers.
-use crate::dtype::Element;
+use crate::dtype::{DType, Element};
 
 /// A reduction: how elements are taken in and partial results joined. Mark all `#[inline(always)]`.
 pub trait Fold: Copy + Sync {
@@ -7,6 +7,8 @@ pub trait Fold: Copy + Sync {
     /// What is known per result beforehand (a mean, a largest element); `()` for none.
     type With: Copy + Sync;
     type Out: Element;
+    /// Whether floats are taken in faster than memory brings them, so that several streams pay.
+    const LIGHT: bool = false;
     /// The result of nothing.
     fn start(self) -> Self::Out;
     fn step(self, sum: Self::Out, item: Self::Item, with: Self::With) -> Self::Out;
@@ -95,6 +97,8 @@ fn abreast<F: Fold, const W: usize>(f: F, parts: [&[F::Item]; STREAMS], with: [F
             s[l] = f.step(s[l], d[l], with[3]);
         }
     }
+    // Otherwise the compiler may lay the four out side by side, for the few joins at the end, and shuffle in the loop.
+    let (p, q, r, s) = std::hint::black_box((p, q, r, s));
     let [a, b, c, d] = parts.map(|part| &part[whole..length]);
     [settled(f, p, a, with[0]), settled(f, q, b, with[1]), settled(f, r, c, with[2]), settled(f, s, d, with[3])]
 }
@@ -179,10 +183,16 @@ impl<F: Fold> Tree<F> {
 /// A contiguous line of any length: a long one in spans whose quarters are read side by side.
 #[inline(always)]
 pub fn line<F: Fold>(f: F, items: &[F::Item], with: F::With) -> F::Out {
-    if items.len() < BLOCK / 2 {
+    if items.len() <= if streams::<F>() { BLOCK / 2 } else { BLOCK } {
         return f.block(items, with);
     }
     let mut tree = Tree::new(f);
+    if !streams::<F>() {
+        for chunk in items.chunks(BLOCK) {
+            tree.push(f.block(chunk, with));
+        }
+        return tree.finish();
+    }
     for span in items.chunks(STREAMS * BLOCK) {
         let quarter = span.len() / STREAMS;
         let (parts, rest) = span.split_at(STREAMS * quarter);
@@ -198,10 +208,15 @@ pub fn line<F: Fold>(f: F, items: &[F::Item], with: F::With) -> F::Out {
     }
     tree.finish()
 }
+/// Known to the compiler, which then makes no code for the other way.
+#[inline(always)]
+fn streams<F: Fold>() -> bool {
+    F::LIGHT && (F::Item::accepts(DType::F32) || F::Item::accepts(DType::F64))
+}
 /// Lines of this length are read side by side rather than each in quarters: streams should be long.
 #[inline(always)]
-pub fn in_company(length: usize) -> bool {
-    (BLOCK / STREAMS..STREAMS * BLOCK).contains(&length)
+pub fn in_company<F: Fold>(length: usize) -> bool {
+    streams::<F>() && (BLOCK / STREAMS..STREAMS * BLOCK).contains(&length)
 }
 /// Equally long lines side by side.
 #[inline(always)]

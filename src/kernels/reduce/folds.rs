@@ -7,7 +7,7 @@ use crate::{dtype::Element, math::Real};
 use std::marker::PhantomData;
 
 macro_rules! folds { ($(
-    $(#[$doc:meta])* $name:ident<T: $bound:ident>($with:ty) -> $out:ty: $start:expr;
+    $(#[$doc:meta])* $name:ident<T: $bound:ident>($with:ty) -> $out:ty $(, light $light:literal)?: $start:expr;
     |$sum:ident, $item:ident, $w:ident| $step:expr; |$a:ident, $b:ident| $join:expr;
 )*) => { $(
     $(#[$doc])*
@@ -18,6 +18,7 @@ macro_rules! folds { ($(
         type Item = T;
         type With = $with;
         type Out = $out;
+        $(const LIGHT: bool = $light;)?
         #[inline(always)]
         fn start(self) -> $out { $start }
         #[inline(always)]
@@ -27,7 +28,7 @@ macro_rules! folds { ($(
     }
 )* } }
 folds! {
-    Sum<T: Number>(()) -> T: T::ZERO; |s, x, _w| s.plus(x); |a, b| a.plus(b);
+    Sum<T: Number>(()) -> T, light true: T::ZERO; |s, x, _w| s.plus(x); |a, b| a.plus(b);
     Product<T: Number>(()) -> T: T::ONE; |s, x, _w| s.times(x); |a, b| a.times(b);
     /// 1 if any element is not zero.
     Any<T: Element>(()) -> u8: 0; |s, x, _w| s | u8::from(x != T::default()); |a, b| a | b;
@@ -35,9 +36,9 @@ folds! {
     All<T: Element>(()) -> u8: 1; |s, x, _w| s & u8::from(x != T::default()); |a, b| a & b;
     CountNonzero<T: Element>(()) -> i64: 0; |s, x, _w| s + i64::from(x != T::default()); |a, b| a + b;
     SumAbs<T: Real>(()) -> T: T::lit(0.0); |s, x, _w| s + x.abs(); |a, b| a + b;
-    SumSquares<T: Real>(()) -> T: T::lit(0.0); |s, x, _w| s + x * x; |a, b| a + b;
+    SumSquares<T: Real>(()) -> T, light true: T::lit(0.0); |s, x, _w| s + x * x; |a, b| a + b;
     /// Σ (x - mean)², the mean given.
-    SumSquaredDeviations<T: Real>(T) -> T: T::lit(0.0); |s, x, m| s + (x - m) * (x - m); |a, b| a + b;
+    SumSquaredDeviations<T: Real>(T) -> T, light true: T::lit(0.0); |s, x, m| s + (x - m) * (x - m); |a, b| a + b;
     /// How many are equal to a given number, as a number of the same type.
     CountEqual<T: Real>(T) -> T: T::lit(0.0); |s, x, y| s + T::select(x == y, T::lit(1.0), T::lit(0.0)); |a, b| a + b;
     /// Σ exp(x - shift), the shift given.
@@ -53,6 +54,7 @@ macro_rules! extremes { ($($name:ident $start:ident $better:tt $pick:ident)*) =>
         type Item = T;
         type With = ();
         type Out = T;
+        const LIGHT: bool = true;
         #[inline(always)]
         fn start(self) -> T { T::$start }
         #[inline(always)]

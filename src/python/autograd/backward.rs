@@ -151,7 +151,8 @@ fn run_backward(
     let places: Vec<Edge>;
     match (inputs.filter(|i| !i.is_none()), plain) {
         (None, Some(roots)) => {
-            let options = Options { retain_graph, create_graph, level: None, capture: None, accumulate: true };
+            let options =
+                Options { retain_graph, create_graph, level: None, capture: None, accumulate: true, every_leaf: false };
             py.detach(|| sweep(roots, &options))?;
             return Ok(());
         }

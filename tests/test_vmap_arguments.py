@@ -1,0 +1,60 @@
+"""What vmap makes of its arguments: where lanes lie, what is the same in all of them, and what it refuses."""
+
+import numpy as np
+import pytest
+import rustgrad as rg
+from rustgrad.func import vmap
+
+X = rg.arange(6, dtype=rg.float64).reshape(3, 2)
+
+
+def test_out_dims_none_returns_once_what_is_the_same():
+    kept = rg.arange(4)
+    y, same = vmap(lambda x: (x.sum(), kept), out_dims=(0, None))(X)
+    assert (y.shape, same.shape) == ((3,), (4,))
+    y, same = vmap(lambda x: (x * 2, kept), out_dims=(1, None), chunk_size=2)(X)
+    np.testing.assert_array_equal(y.numpy(), 2 * X.numpy().T)
+    assert same.shape == (4,)
+
+
+def test_out_dims_none_refuses_what_differs():
+    with pytest.raises(ValueError, match="out_dims=None names an output of <lambda> that differs"):
+        vmap(lambda x: x, out_dims=None)(X)
+
+
+def test_out_dims_none_lane_by_lane():
+    same = lambda x: X[0] if x.sum().item() >= 0 else X[1]
+    with pytest.warns(UserWarning, match="lane by lane"):
+        assert vmap(same, out_dims=None)(X).shape == (2,)
+    differing = lambda x: X[0] if x.sum().item() > 1 else X[1]
+    with pytest.warns(UserWarning, match="lane by lane"), pytest.raises(ValueError, match="differs from lane to lane"):
+        vmap(differing, out_dims=None)(X)
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "sentence"),
+    [
+        (lambda: vmap(lambda x: 3.0)(X), TypeError, "<lambda> must return tensors, but returns a float"),
+        (lambda: vmap(lambda x: x, in_dims=5)(X), ValueError, r"in_dims=5 is out of range .*\[3, 2\]; give -2…1"),
+        (lambda: vmap(lambda x: x)(rg.tensor(1.0)), ValueError, "a 0-d tensor, which has no dimension to slice"),
+        (lambda: vmap(lambda x: x, in_dims=None)(X), ValueError, "no argument is sliced; give in_dims"),
+        (lambda: vmap(lambda x, y: x)(X, X.t()), ValueError, r"sizes \[2, 3\]; give in_dims that name dimensions"),
+        (lambda: rg.func.grad(lambda x: x.sum())(rg.arange(3)), rg.NotDifferentiableError, "^grad: .*int64.*float"),
+        (lambda: rg.func.jvp(rg.sin, (X,), (X[0],)), ValueError, r"^jvp: the tangent .*\[2\].*\[3, 2\]"),
+    ],
+)
+def test_refusals(call, kind, sentence):
+    with pytest.raises(kind, match=sentence):
+        call()
+
+
+def test_what_escapes_a_lane_says_so():
+    kept = rg.zeros(3)
+
+    def write(x):
+        kept[0] = x.sum()
+        return x
+
+    vmap(write)(X)
+    with pytest.raises(RuntimeError, match=r"from inside func\.vmap is used after it ended"):
+        kept.numpy()
