@@ -6,7 +6,7 @@ use crate::{
     array::assign,
     error::{Error, Result},
     graph::{self, Edge, GradCell, NodeRef},
-    op::Prim,
+    op::{Call, Prim},
     ops::{
         complex::{AsComplex, AsReal},
         convert,
@@ -59,9 +59,16 @@ impl Variable {
         if let Some(family) = &self.family {
             let base = family.base();
             if base.generation != self.generation {
-                let mut value = base.value.clone();
-                for op in self.path.iter().flat_map(|p| p.iter()) {
-                    value = trace::apply(op.clone(), &[&value])?.swap_remove(0);
+                // Recorded wherever it is read first: what a view hangs on is not for `no_grad` to decide.
+                let outside = trace::set_grad_enabled(true);
+                let replayed =
+                    self.path.iter().flat_map(|p| p.iter()).try_fold(base.value.clone(), |value, op| {
+                        Ok(trace::apply(op.clone(), &[&value])?.swap_remove(0))
+                    });
+                trace::set_grad_enabled(outside);
+                let value = replayed?;
+                if base.value.edge().is_some() && value.edge().is_none() {
+                    return Ok(value); // a sweep keeps the tape silent: good for this one reading
                 }
                 self.value = value;
                 self.generation = base.generation;
@@ -246,6 +253,8 @@ impl Variable {
             };
             return self.adopt(new, true);
         }
+        // Plain numbers in place of watched ones need storage of their own: the next write goes there.
+        let new = if plain(&new) { convert::Copy.call(&[&new])? } else { new };
         self.adopt(new, false)
     }
     /// Take on a new value, and carry it to the base if this is a view. `written`: the storage has it already.

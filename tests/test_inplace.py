@@ -314,3 +314,44 @@ def test_second_derivatives_through_writes():
     same(g, gradient(a))
     wanted = [(gradient(a + d).sum() - gradient(a - d).sum()) / 2e-6 for d in np.eye(4) * 1e-6]
     np.testing.assert_allclose(h.numpy(), wanted, rtol=1e-6)
+
+
+def test_a_stale_view_read_under_no_grad_keeps_its_history():
+    a = rg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    base = a * 1
+    view = base[1:]
+    base.sin_()
+    with rg.no_grad():
+        view.sum()
+        view.mul_(0.5)
+    assert view.requires_grad
+    view.sum().backward()
+    np.testing.assert_allclose(a.grad.numpy(), [0.0, *np.cos([2.0, 3.0])], rtol=1e-6)
+
+
+@pytest.mark.parametrize("put", [lambda z, c: z.copy_(c), lambda z, c: z.__setitem__(..., c)])
+def test_constants_written_into_watched_tensors_are_copied(put):
+    constant = rg.tensor([1.0, 2.0, 3.0])
+
+    def f(x):
+        z = x * 1
+        put(z, constant)
+        z.add_(10.0)
+        return z.sum()
+
+    one = rg.ones(3)
+    assert rg.func.jvp(f, (one,), (one,))[0].item() == 36.0
+    assert rg.func.grad(f)(one).tolist() == [0.0, 0.0, 0.0]
+    assert rg.func.vmap(f)(rg.ones(2, 3)).tolist() == [36.0, 36.0]
+    assert constant.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_a_number_spread_over_a_watched_tensor_can_be_overwritten():
+    def f(x):
+        z = x * x
+        z.copy_(rg.tensor(2.0, dtype=rg.float64))
+        z[0] = x[1]
+        return (z * z).sum()
+
+    x = rg.tensor([1.0, 3.0], dtype=rg.float64)
+    assert rg.func.jvp(rg.func.grad(f), (x,), (x,))[1].tolist() == [0.0, 6.0]

@@ -100,6 +100,11 @@ fn run<T: Element, U: Element, const K: usize, const M: usize>(
         through_buffers(sources, &direct, start, outs, block, buffers, f);
     }
 }
+/// Elements `done..done + n` of every result.
+#[inline]
+fn parts<'a, U, const M: usize>(outs: &'a mut [&mut [U]; M], done: usize, n: usize) -> [&'a mut [U]; M] {
+    outs.each_mut().map(|out| &mut out[done..done + n])
+}
 /// The shape of the operands, if the rows of all that are strided lie in memory as they are, or repeat one element, and
 /// are long enough to be handled one by one without a copy.
 fn long_rows<'a, T: Element, const K: usize>(sources: &[Source<'a, T>; K]) -> Option<&'a [usize]> {
@@ -163,12 +168,7 @@ fn row_by_row<T: Element, U: Element, const K: usize, const M: usize>(
             (None, Source::Strided(view)) if ranges[k].1 > 0 => &view.data[ranges[k].0..ranges[k].0 + n],
             _ => &memory[k][..n],
         });
-        let mut parts = outs.each_mut().into_iter();
-        let parts: [&mut [U]; M] = std::array::from_fn(|_| match parts.next() {
-            Some(out) => &mut out[done..done + n],
-            None => &mut [],
-        });
-        f(ins, parts);
+        f(ins, parts(&mut outs, done, n));
         done += n;
     }
 }
@@ -197,12 +197,7 @@ fn through_buffers<T: Element, U: Element, const K: usize, const M: usize>(
             Some(s) => &s[done..done + n],
             None => &buffers[k][..n],
         });
-        let mut parts = outs.each_mut().into_iter();
-        let parts: [&mut [U]; M] = std::array::from_fn(|_| match parts.next() {
-            Some(out) => &mut out[done..done + n],
-            None => &mut [],
-        });
-        f(ins, parts);
+        f(ins, parts(&mut outs, done, n));
         done += n;
     }
 }

@@ -105,9 +105,10 @@ impl Binary for Pow {
     }
     #[inline(always)]
     fn slope_b<N: Num>(&self, a: N, b: N) -> N {
-        // 0ᵇ = 0 for b > 0: a constant, where 0 · ln 0 would be NaN. For b < 0 it is infinite and falls steeply.
-        let constant = N::select(b.less(&N::lit(0.0)), N::lit(1.0), a.clone()).equals(&N::lit(0.0));
-        let value = a.clone().pow(b);
+        // Constant where 0ᵇ is 0, and at 0⁰: 0 · ln 0 would be NaN. For b < 0 it is infinite and falls steeply.
+        let value = a.clone().pow(b.clone());
+        let at_zero = N::select(b.equals(&N::lit(0.0)), N::lit(0.0), value.clone());
+        let constant = N::select(a.equals(&N::lit(0.0)), at_zero, N::lit(1.0)).equals(&N::lit(0.0));
         N::select(constant, N::lit(0.0), value * a.ln())
     }
     fn integer(&self, a: i64, b: i64) -> i64 {

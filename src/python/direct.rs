@@ -60,7 +60,7 @@ fn _push<'py>(
 /// (level, watched inputs, output) of `func` at tensors, the level still active; None before anything is called if there
 /// is more than tensors to it.
 #[pyfunction]
-fn _record<'py>(
+fn _record_call<'py>(
     py: Python<'py>,
     func: &Bound<'py, PyAny>,
     primals: &Bound<'py, PyTuple>,
@@ -156,6 +156,6 @@ fn _gradient<'py>(
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(_push, m)?)?;
-    m.add_function(wrap_pyfunction!(_record, m)?)?;
+    m.add_function(wrap_pyfunction!(_record_call, m)?)?;
     m.add_function(wrap_pyfunction!(_gradient, m)?)
 }

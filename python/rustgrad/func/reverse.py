@@ -27,7 +27,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     >>> pull(rg.tensor(2.0))
     (tensor(2.),)
     """
-    recorded = _core._record(func, primals)
+    recorded = _core._record_call(func, primals)
     if recorded is None:
         level, inputs, out, structure = _record_nested(func, primals)
     else:

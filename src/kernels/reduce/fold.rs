@@ -49,30 +49,7 @@ pub fn lanes<F: Fold, const L: usize>(f: F, items: &[F::Item], with: F::With) ->
             registers[l] = f.step(registers[l], chunk[l], with);
         }
     }
-    let mut sums = [f.start(); L];
-    for (sum, &item) in sums.iter_mut().zip(rest) {
-        *sum = f.step(*sum, item, with);
-    }
-    for l in 0..L {
-        sums[l] = f.join(registers[l], sums[l]);
-    }
-    if L > 32 {
-        for l in 0..32 {
-            sums[l] = f.join(sums[l], sums[l + 32]);
-        }
-    }
-    if L > 16 {
-        for l in 0..16 {
-            sums[l] = f.join(sums[l], sums[l + 16]);
-        }
-    }
-    for l in 0..8 {
-        sums[l] = f.join(sums[l], sums[l + 8]);
-    }
-    for l in 0..4 {
-        sums[l] = f.join(sums[l], sums[l + 4]);
-    }
-    f.join(f.join(sums[0], sums[2]), f.join(sums[1], sums[3]))
+    settled(f, registers, rest, with)
 }
 /// `W` running results for each of the parts, which are equally long; `W` is 4, 8 or 16.
 #[inline(always)]
@@ -102,7 +79,7 @@ fn abreast<F: Fold, const W: usize>(f: F, parts: [&[F::Item]; STREAMS], with: [F
     let [a, b, c, d] = parts.map(|part| &part[whole..length]);
     [settled(f, p, a, with[0]), settled(f, q, b, with[1]), settled(f, r, c, with[2]), settled(f, s, d, with[3])]
 }
-/// Running results and the few elements that are left, joined as a tree.
+/// Running results and the few elements that are left, joined as a tree; `W` is a power of two from 4 to 64.
 #[inline(always)]
 fn settled<F: Fold, const W: usize>(f: F, registers: [F::Out; W], rest: &[F::Item], with: F::With) -> F::Out {
     let mut sums = [f.start(); W];
@@ -111,6 +88,16 @@ fn settled<F: Fold, const W: usize>(f: F, registers: [F::Out; W], rest: &[F::Ite
     }
     for l in 0..W {
         sums[l] = f.join(registers[l], sums[l]);
+    }
+    if W > 32 {
+        for l in 0..32 {
+            sums[l] = f.join(sums[l], sums[l + 32]);
+        }
+    }
+    if W > 16 {
+        for l in 0..16 {
+            sums[l] = f.join(sums[l], sums[l + 16]);
+        }
     }
     if W > 8 {
         for l in 0..8 {

@@ -38,7 +38,7 @@ folds! {
     SumAbs<T: Real>(()) -> T: T::lit(0.0); |s, x, _w| s + x.abs(); |a, b| a + b;
     SumSquares<T: Real>(()) -> T, light true: T::lit(0.0); |s, x, _w| s + x * x; |a, b| a + b;
     /// Σ (x - mean)², the mean given.
-    SumSquaredDeviations<T: Real>(T) -> T, light true: T::lit(0.0); |s, x, m| s + (x - m) * (x - m); |a, b| a + b;
+    SumSquaredDeviations<T: Real>(T) -> T: T::lit(0.0); |s, x, m| s + (x - m) * (x - m); |a, b| a + b;
     /// How many are equal to a given number, as a number of the same type.
     CountEqual<T: Real>(T) -> T: T::lit(0.0); |s, x, y| s + T::select(x == y, T::lit(1.0), T::lit(0.0)); |a, b| a + b;
     /// Σ exp(x - shift), the shift given.
