@@ -60,6 +60,9 @@ RESULT = {name: result for result, names in RESULTS.items() for name in names.sp
 SPECIAL = {
     "rustgrad._core.grad": "builtins.tuple[Tensor | None, ...]",
     "rustgrad._core._edge_of": "builtins.tuple[Node, builtins.int]",
+    "rustgrad._core._gradient": "builtins.tuple[Tensor, Tensor] | None",
+    "rustgrad._core._push": "builtins.tuple[Any, Any] | None",
+    "rustgrad._core._record_call": "builtins.tuple[Level, builtins.tuple[Tensor, ...], Any] | None",
     "rustgrad._core._innermost": "builtins.tuple[Level | None, builtins.str]",
     "rustgrad._core._memory": "builtins.tuple[builtins.int, builtins.int]",
     "rustgrad._core._record": "builtins.list[Tensor]",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import _core
@@ -28,10 +28,9 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     (tensor(2.),)
     """
     recorded = _core._record_call(func, primals)
-    if recorded is None:
-        level, inputs, out, structure = _record_nested(func, primals)
-    else:
-        (level, inputs, out), structure = recorded, len(primals)
+    level: _core.Level
+    inputs: Sequence[Tensor]
+    level, inputs, out, structure = _record_nested(func, primals) if recorded is None else (*recorded, len(primals))
     try:
         out, aux = split_aux(out, has_aux, "vjp")
         ys, shape = flatten(out)
@@ -55,7 +54,9 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     return (values, pull, aux) if has_aux else (values, pull)
 
 
-def _record_nested(func: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[_core.Level, list[Tensor], Any, Any]:
+def _record_nested(
+    func: Callable[..., Any], primals: tuple[Any, ...]
+) -> tuple[_core.Level, Sequence[Tensor], Any, Any]:
     """The level (still active), the watched leaves, the output, and how the primals are nested."""
     xs, structure = flatten(primals)
     if not xs:
