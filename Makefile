@@ -13,7 +13,7 @@ help: ## List the commands
 $(STAMPS)/venv: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --upgrade pip
-	$(BIN)/pip install -q 'maturin>=1.7,<2' 'numpy>=1.26' 'optree>=0.12' 'pytest>=8' 'hypothesis>=6.100' 'mpmath>=1.3' \
+	$(BIN)/pip install -q 'maturin>=1.16,<2' 'numpy>=1.26' 'optree>=0.12' 'pytest>=8' 'hypothesis>=6.100' 'mpmath>=1.3' \
 		'scipy>=1.11' 'scikit-learn>=1.4' 'matplotlib>=3.8' 'tqdm>=4.66' 'ruff==0.17.6' 'mypy==2.4.1'
 	@mkdir -p $(STAMPS) && touch $@
 
@@ -67,7 +67,7 @@ bench: $(STAMPS)/extension ## Kernel benchmarks, then ratios to PyTorch and NumP
 	$(BIN)/python benches/compare.py
 
 wheel: $(STAMPS)/venv ## Build the wheel into dist/
-	$(BIN)/maturin build --release --out dist
+	$(BIN)/maturin build --release --compression-level 9 --out dist
 
 memcheck: ## Arena, buffers and threads under valgrind
 	sh tools/memcheck.sh
