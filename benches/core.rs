@@ -50,8 +50,14 @@ fn tape(c: &mut Criterion) {
             }
             let g = seed("bench", &y, None)?;
             let root = y.edge().cloned().into_iter().map(|e| (e, g.clone())).collect();
-            let options =
-                Options { retain_graph: false, create_graph: false, level: None, capture: None, accumulate: true };
+            let options = Options {
+                retain_graph: false,
+                create_graph: false,
+                level: None,
+                capture: None,
+                accumulate: true,
+                every_leaf: false,
+            };
             sweep(root, &options)
         })
     });
