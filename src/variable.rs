@@ -12,6 +12,7 @@ use crate::{
         convert,
         diagonal::DiagonalScatter,
         expand,
+        overwrite::Overwrite,
         slice::SliceScatter,
     },
     shape::show,
@@ -195,6 +196,19 @@ impl Variable {
         let new = f(&old)?;
         self.write_value(op, old, new, since)
     }
+    /// Show the same elements by the view `view` of them from now on; the base and other views stay as they are.
+    pub fn turn_into_view(&mut self, op: &'static str, view: Prim) -> Result<()> {
+        let old = self.value()?;
+        self.check_leaf(op, &old)?;
+        if old.edge().is_some_and(|e| e.node.is_leaf()) {
+            return Err(Error::graph(op, "cannot reshape a leaf that requires a gradient in place; use a view of it"));
+        }
+        *self = match self.family {
+            Some(_) => self.view(view)?,
+            None => Variable::new(trace::apply(view, &[&old])?.swap_remove(0)),
+        };
+        Ok(())
+    }
     /// Refuse to overwrite a leaf that is being followed.
     fn check_leaf(&self, op: &'static str, old: &Value) -> Result<()> {
         if !trace::grad_enabled() {
@@ -249,7 +263,7 @@ impl Variable {
             }
             let new = match new {
                 Value::Taped(t) => Value::Array(target).taped(None, t.edge),
-                _ => Value::Array(target),
+                _ => trace::relabel(Overwrite.into(), &[&old], target)?,
             };
             return self.adopt(new, true);
         }

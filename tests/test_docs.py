@@ -97,16 +97,21 @@ def test_docstring(name, thing):
 
 # What neither takes nor returns a tensor of numbers: settings, seeds, questions about dtypes and shapes.
 WITHOUT_NUMBERS = {
+    "allclose",
     "broadcast_shapes",
     "empty_cache",
+    "equal",
     "get_default_dtype",
     "get_num_threads",
     "initial_seed",
     "is_anomaly_enabled",
+    "is_complex",
+    "is_floating_point",
     "is_grad_enabled",
     "is_inference_mode_enabled",
     "is_tensor",
     "manual_seed",
+    "numel",
     "promote_types",
     "result_type",
     "seed",

@@ -45,7 +45,7 @@ RESULTS = {
     "builtins.tuple[builtins.int, ...]": "shape",
     "builtins.tuple[Tensor, ...]": "broadcast_tensors chunk split tensor_split unbind",
     "dtype": "_dtype_from_name dtype get_default_dtype promote_types result_type",
-    "Iterator[Tensor]": "__iter__",
+    "Iterator[Tensor]": "__iter__ __reversed__",
     "np.ndarray[Any, Any]": "__array__ numpy",
     "Node | None": "grad_fn",
     "RemovableHandle": "register_hook register_post_accumulate_grad_hook register_prehook",

@@ -133,7 +133,8 @@ def others() -> str:
     rest: list[str] = []
     for name, thing in public():
         last = name.rsplit(".", 1)[-1]
-        known = [o for o in (last, f"nn.functional.{last}", ALIASES.get(name)) if o in listed]
+        same_object = next((o for o in listed if listed[o].call is None and getattr(rg, o, None) is thing), None)
+        known = [o for o in (last, f"nn.functional.{last}", ALIASES.get(name), same_object) if o in listed]
         if name in listed:
             continue
         if not known:
@@ -149,17 +150,9 @@ def others() -> str:
     )
 
 
-# Names that differ in more than the module.
+# Functions of their own that compute what others do.
 ALIASES = {
-    "absolute": "abs",
-    "clip": "clamp",
-    "concat": "cat",
-    "concatenate": "cat",
-    "divide": "div",
     "moveaxis": "movedim",
-    "multiply": "mul",
-    "negative": "neg",
-    "subtract": "sub",
     "swapaxes": "transpose",
     "swapdims": "transpose",
 }

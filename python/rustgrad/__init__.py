@@ -10,6 +10,8 @@ from ._lazy import submodules
 from ._sampling import logspace, multinomial, tril_indices, triu_indices
 from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
 
+Tensor.multinomial = multinomial  # type: ignore[method-assign, assignment]
+
 if TYPE_CHECKING:
     from . import func as func
     from . import linalg as linalg

@@ -114,8 +114,20 @@ impl Binary for Div {
     fn slope_b<N: Num>(&self, a: N, b: N) -> N {
         -(a / b.clone()) / b
     }
+    /// Smith's algorithm (1962), which scales by the larger part of the divisor and so neither overflows nor loses zeros.
     fn complex(&self, a: Complex<f64>, b: Complex<f64>) -> Complex<f64> {
-        a / b
+        if b == Complex::default() {
+            return Complex::new(a.re / b.re.abs(), a.im / b.re.abs());
+        }
+        if b.re.abs() >= b.im.abs() {
+            let ratio = b.im / b.re;
+            let scale = 1.0 / (b.re + b.im * ratio);
+            Complex::new((a.re + a.im * ratio) * scale, (a.im - a.re * ratio) * scale)
+        } else {
+            let ratio = b.re / b.im;
+            let scale = 1.0 / (b.re * ratio + b.im);
+            Complex::new((a.re * ratio + a.im) * scale, (a.im * ratio - a.re) * scale)
+        }
     }
 }
 /// `-x`.

@@ -233,7 +233,11 @@ impl Op for CheckIndex {
 }
 /// Positions as int64, checked and not negative.
 pub fn positions(op: &'static str, index: &Value, size: usize) -> Result<Value> {
-    checked(op, index, size, true)
+    checked(op, index, size, wraps(op))
+}
+/// Whether negative positions count from the end; PyTorch refuses them in these functions, which often stand for "none".
+pub fn wraps(op: &str) -> bool {
+    !["gather", "index_select", "index_add", "index_copy", "index_reduce"].contains(&op)
 }
 /// As `positions`, saying whether negative ones are allowed.
 pub fn checked(op: &'static str, index: &Value, size: usize, wrap: bool) -> Result<Value> {

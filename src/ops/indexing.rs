@@ -3,7 +3,7 @@ use super::{
     arith::Add,
     binary::Binary,
     convert, create, expand,
-    index::{checked, positions, times, Put, PutAdd, Take},
+    index::{checked, positions, times, wraps, Put, PutAdd, Take},
     reshape::{reshape, Permute},
     select,
 };
@@ -115,7 +115,7 @@ fn at_least_1d(x: &Value) -> Result<Value> {
 pub fn gather(op: &'static str, x: &Value, axis: usize, index: &Value) -> Result<Value> {
     let (source, at) = (at_least_1d(x)?, at_least_1d(index)?);
     // No element is looked up, so that any empty shape will do, as in PyTorch.
-    let at = if at.is_empty() { checked(op, &at, 0, true)? } else { along(op, source.shape(), axis, &at, true)? };
+    let at = if at.is_empty() { checked(op, &at, 0, true)? } else { along(op, source.shape(), axis, &at, wraps(op))? };
     reshape(&Take.call(&[&flat(&source)?, &at])?, index.shape())
 }
 /// How scattered values meet what is there.
@@ -172,6 +172,11 @@ fn put(rows: &Value, at: &Value, source: &Value, meet: Meet) -> Result<Value> {
     let source = reshape(source, &shape)?;
     match meet {
         Meet::Replace => Put.call(&[rows, at, &source]),
+        // Bytes and truth values are added up as wide integers, and wrap or saturate when they come back.
+        Meet::Add if matches!(rows.dtype(), DType::U8 | DType::Bool) => {
+            let wide = put(&convert::to(rows, DType::I64)?, at, &convert::to(&source, DType::I64)?, meet)?;
+            convert::to(&wide, rows.dtype())
+        }
         Meet::Add => Add::of(rows, &PutAdd { rows: rows.shape()[0] }.call(&[&source, at])?),
     }
 }

@@ -21,6 +21,7 @@ pub mod matmul;
 pub mod nn;
 pub mod norm;
 pub mod order;
+pub mod overwrite;
 pub mod power;
 pub mod prod;
 pub mod product;
@@ -62,6 +63,7 @@ use logic::{BitAnd, BitOr, BitXor, LeftShift, RightShift};
 use matmul::MatMul;
 use norm::Norm;
 use order::ArgSort;
+use overwrite::Overwrite;
 use power::*;
 use prod::Prod;
 use reduce::{ArgExtreme, Extreme, Truth};
@@ -173,7 +175,7 @@ ops! {
     unary: Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Digamma Erf Erfc Erfinv Exp Exp2 Expm1 Floor Lgamma Log Log10 Log1p
         Log2 LogSigmoid Ndtr Neg Polygamma Reciprocal Relu Round Rsqrt Sigmoid Sign Sin Sinh Sqrt Square Tan Tanh Trunc;
     binary: Add Atan2 BitAnd BitOr BitXor Div Fmod FloorDivide Hypot LeftShift LogAddExp Maximum Minimum Mul Pow Remainder RightShift Scale Sub XLogY;
-    full: ArgExtreme ArgSort AsComplex AsReal Cat Compare Conj Convert Copy CumSum Diagonal DiagonalScatter Expand Extreme Leaf LogSumExp MatMul Norm Permute Prod Put PutAdd
+    full: ArgExtreme ArgSort AsComplex AsReal Cat Compare Conj Convert Copy CumSum Diagonal DiagonalScatter Expand Extreme Leaf LogSumExp MatMul Norm Overwrite Permute Prod Put PutAdd
         Reshape Slice SliceScatter SlopeOf Softmax Sum Take Truth Var Where;
     boxed: CheckIndex Custom DiagonalInto SliceInto
 }

@@ -19,7 +19,7 @@ use crate::{
     kernels::reduce as kernel,
     math::Real,
     op::{batch_all, one, Arrays, Call, Locality, Op, Saved, Saves, Slopes, Values, Which},
-    shape::Axes,
+    shape::{show, Axes},
     trace::Value,
 };
 
@@ -104,6 +104,12 @@ pub fn vector_norm(x: &Value, p: f64, axes: Axes, keepdim: bool) -> Result<Value
     if p == 0.0 {
         let some = compare_number(Order::NotEqual, x, Scalar::Float(0.0))?;
         return sum(&convert::to(&some, x.dtype())?, axes, keepdim, None);
+    }
+    if (p < 0.0 || p.is_infinite()) && x.is_empty() && axes.iter().any(|a| x.shape()[a] == 0) {
+        return Err(Error::shape(
+            "norm",
+            format!("the {p}-norm of nothing does not exist (shape {}); reduce over other dimensions", show(x.shape())),
+        ));
     }
     let size = Abs.of(x)?;
     if p.is_infinite() {

@@ -46,6 +46,12 @@ pub fn sort(op: &'static str, x: &Value, axis: usize, descending: bool) -> Resul
 /// The first `count` in sorted order.
 pub fn top(op: &'static str, x: &Value, axis: usize, descending: bool, count: usize) -> Result<(Value, Value)> {
     if x.rank() == 0 {
+        if count != 1 {
+            return Err(Error::shape(
+                op,
+                format!("a 0-d tensor has 1 element to take, not {count}; reshape it to (1,)"),
+            ));
+        }
         let (v, i) = top(op, &super::reshape::reshape(x, &[1])?, 0, descending, count)?;
         return Ok((super::reshape::reshape(&v, &[])?, super::reshape::reshape(&i, &[])?));
     }

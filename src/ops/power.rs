@@ -3,7 +3,7 @@ use super::{
     binary::{Binary, Reads},
     unary::{Of, Unary},
 };
-use crate::{math::Real, num::Num};
+use crate::{dtype::DType, math::Real, num::Num};
 use num_complex::Complex;
 /// Square root.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
@@ -76,6 +76,7 @@ impl Unary for Square {
     fn slope<N: Num>(&self, v: N) -> N {
         v * N::lit(2.0)
     }
+    const ON_BOOLEANS: Option<DType> = Some(DType::I64);
     const ON_INTEGERS: bool = true;
     fn integer(&self, x: i64) -> i64 {
         x.wrapping_mul(x)

@@ -1,6 +1,6 @@
 //! abs, sign, floor, ceil, trunc and round: steps and kinks.
 use super::unary::{Of, Unary};
-use crate::{math::Real, num::Num};
+use crate::{dtype::DType, math::Real, num::Num};
 /// Absolute value; its slope at 0 is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Abs;
@@ -36,6 +36,7 @@ impl Unary for Sign {
     fn slope<N: Num>(&self, _: N) -> N {
         N::lit(0.0)
     }
+    const ON_BOOLEANS: Option<DType> = Some(DType::Bool);
     const ON_INTEGERS: bool = true;
     fn integer(&self, x: i64) -> i64 {
         x.signum()

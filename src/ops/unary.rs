@@ -58,6 +58,8 @@ where
     fn integer(&self, x: i64) -> i64 {
         x
     }
+    /// The dtype of the function of booleans, which count as 0 and 1, where it takes them.
+    const ON_BOOLEANS: Option<DType> = None;
     /// The function on complex numbers (values only).
     const ON_COMPLEX: bool = false;
     fn complex(&self, z: Complex<f64>) -> Complex<f64> {
@@ -67,6 +69,9 @@ where
     fn of(self, x: &Value) -> Result<Value> {
         if let Some(y) = x.plain().and_then(|a| small(&self, a)) {
             return recorded(Map1(self), [x], y);
+        }
+        if let (DType::Bool, Some(dtype)) = (x.dtype(), Self::ON_BOOLEANS) {
+            return super::convert::to(&Map1(self).call(&[&super::convert::to(x, DType::I64)?])?, dtype);
         }
         if x.dtype().is_integral() && !Self::ON_INTEGERS {
             let x = super::convert::to(x, crate::trace::default_dtype())?;
@@ -244,6 +249,8 @@ where
 /// `t * c`, for slopes that are the same everywhere.
 pub(super) fn times(t: &Value, c: f64) -> Result<Value> {
     match c {
+        // Strongly zero: an infinite cotangent does not pass.
+        0.0 => Ok(Value::Array(Array::zeros("zeros_like", Dims::from_slice(t.shape()), t.dtype())?)),
         1.0 => Ok(t.clone()),
         -1.0 => Map1(super::arith::Neg).call(&[t]),
         c => super::arith::Mul::fixed(t, super::Fixed::Right(crate::dtype::Scalar::Float(c))),

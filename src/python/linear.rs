@@ -14,7 +14,11 @@ use crate::{
     shape::{axis, show},
     trace::Value,
 };
-use pyo3::{prelude::*, types::PyTuple};
+use pyo3::{
+    exceptions::{PyTypeError, PyValueError},
+    prelude::*,
+    types::{PyEllipsis, PyTuple},
+};
 
 /// Multiplications in a product, to decide whether the interpreter lock is worth giving up.
 fn work(a: &Value, b: &Value) -> usize {
@@ -166,7 +170,7 @@ impl Tensor {
     /// tensor([[11., 10.],
     ///         [10., 11.]])
     #[pyo3(signature = (mat1, mat2, *, beta=None, alpha=None))]
-    fn addmm(
+    pub fn addmm(
         &self,
         py: Python<'_>,
         mat1: &Tensor,
@@ -187,7 +191,7 @@ impl Tensor {
     /// tensor([[[3., 1.],
     ///          [1., 3.]]])
     #[pyo3(signature = (batch1, batch2, *, beta=None, alpha=None))]
-    fn baddbmm(
+    pub fn baddbmm(
         &self,
         py: Python<'_>,
         batch1: &Tensor,
@@ -203,7 +207,7 @@ impl Tensor {
 /// Shapes: one label per dimension, "..." for any others, which broadcast; labels that the output does not name are
 /// summed, without "->" those that appear once remain in alphabetical order. A list of operands may stand for several.
 /// Raises ValueError where labels and shapes do not fit. Terms are contracted from left to right, each as a matrix
-/// product.
+/// product. Labels may also be lists of numbers behind each operand, with those of the output last.
 ///
 /// Derivative: by each operand, the same sum with the cotangent in its place.
 ///
@@ -211,10 +215,47 @@ impl Tensor {
 /// tensor([3., 7.])
 #[pyfunction]
 #[pyo3(signature = (equation, *operands))]
-fn einsum(equation: &str, operands: &Bound<'_, PyTuple>) -> PyResult<Tensor> {
+fn einsum(equation: &Bound<'_, PyAny>, operands: &Bound<'_, PyTuple>) -> PyResult<Tensor> {
+    let Ok(equation) = equation.extract::<String>() else { return labelled(equation, operands) };
     let single = operands.len() == 1 && !operands.get_item(0)?.is_instance_of::<Tensor>();
     let xs = if single { values("einsum", &operands.get_item(0)?)? } else { values("einsum", operands.as_any())? };
-    Ok(linear::einsum(equation, &xs)?.into())
+    Ok(linear::einsum(&equation, &xs)?.into())
+}
+/// `einsum(a, [0, 1], b, [1, 2], [0, 2])`: labels as lists of numbers behind each operand, and last those of the output.
+fn labelled(first: &Bound<'_, PyAny>, rest: &Bound<'_, PyTuple>) -> PyResult<Tensor> {
+    let all: Vec<Bound<'_, PyAny>> = std::iter::once(first.clone()).chain(rest.iter()).collect();
+    let letters =
+        |labels: &Bound<'_, PyAny>| -> PyResult<String> { labels.try_iter()?.map(|label| letter(&label?)).collect() };
+    let (mut equation, mut xs) = (Vec::new(), Vec::new());
+    for pair in all.chunks_exact(2) {
+        let Ok(tensor) = pair[0].cast::<Tensor>() else {
+            return Err(PyTypeError::new_err(format!(
+                "einsum: expected an equation or tensors, each with its list of labels, not a {}",
+                pair[0].get_type().name()?
+            )));
+        };
+        xs.push(tensor.get().value()?);
+        equation.push(letters(&pair[1])?);
+    }
+    let mut equation = equation.join(",");
+    if let [output] = all.chunks_exact(2).remainder() {
+        if output.is_instance_of::<Tensor>() {
+            return Err(PyTypeError::new_err("einsum: the last operand has no list of labels behind it"));
+        }
+        equation = format!("{equation}->{}", letters(output)?);
+    }
+    Ok(linear::einsum(&equation, &xs)?.into())
+}
+/// The letter of a label 0…51 in an equation; an ellipsis stays one.
+fn letter(label: &Bound<'_, PyAny>) -> PyResult<String> {
+    if label.is_instance_of::<PyEllipsis>() {
+        return Ok("...".into());
+    }
+    match label.extract::<u8>() {
+        Ok(n @ 0..26) => Ok(char::from(b'A' + n).into()),
+        Ok(n @ 26..52) => Ok(char::from(b'a' + n - 26).into()),
+        _ => Err(PyValueError::new_err(format!("einsum: labels are ints from 0 to 51 or ..., not {}", label.repr()?))),
+    }
 }
 /// Sum of products over the last `dims` dimensions of `a` and the first of `b`, or over pairs of dimensions.
 ///

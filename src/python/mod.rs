@@ -11,6 +11,7 @@ mod error;
 mod func;
 mod function;
 mod index;
+mod inplace;
 mod linear;
 mod nn;
 mod numpy;
@@ -47,5 +48,6 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     linear::register(m)?;
     nn::register(m)?;
     protocols::register(m)?;
-    random::register(m)
+    random::register(m)?;
+    inplace::register(m)
 }

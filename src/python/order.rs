@@ -32,7 +32,7 @@ impl Tensor {
     /// >>> rg.cumsum(rg.tensor([1.0, 2.0, 3.0]), dim=0)
     /// tensor([1., 3., 6.])
     #[pyo3(signature = (dim=None, *, dtype=None, axis=None))]
-    fn cumsum(&self, dim: Option<i64>, dtype: Option<Arg>, axis: Option<i64>) -> PyResult<Tensor> {
+    pub fn cumsum(&self, dim: Option<i64>, dtype: Option<Arg>, axis: Option<i64>) -> PyResult<Tensor> {
         let x = self.value()?;
         let a = self.required("cumsum", dim, axis)?;
         Ok(scan::cumsum(&x, a, self::dtype(dtype))?.into())
@@ -48,7 +48,7 @@ impl Tensor {
     /// >>> rg.cumprod(rg.tensor([1.0, 2.0, 3.0]), dim=0)
     /// tensor([1., 2., 6.])
     #[pyo3(signature = (dim=None, *, dtype=None, axis=None))]
-    fn cumprod(&self, dim: Option<i64>, dtype: Option<Arg>, axis: Option<i64>) -> PyResult<Tensor> {
+    pub fn cumprod(&self, dim: Option<i64>, dtype: Option<Arg>, axis: Option<i64>) -> PyResult<Tensor> {
         let x = self.value()?;
         let a = self.required("cumprod", dim, axis)?;
         Ok(scan::cumprod(&x, a, self::dtype(dtype))?.into())

@@ -37,6 +37,12 @@ impl Tensor {
         }
         Ok(slf.call_method0("unbind")?.try_iter()?.into_any().unbind())
     }
+    fn __reversed__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        match slf.get().value()?.rank() {
+            0 => Err(PyTypeError::new_err("reversed: a 0-d tensor has no elements to go through")),
+            _ => slf.call_method1("flip", (0,))?.call_method0("unbind")?.call_method0("__iter__"),
+        }
+    }
     fn __contains__(&self, item: super::tensor::Operand) -> PyResult<bool> {
         let equal = crate::ops::compare::compare(crate::ops::compare::Order::Equal, &self.value()?, &item.value()?)?;
         let all = crate::shape::Axes::all(equal.rank());

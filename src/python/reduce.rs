@@ -6,17 +6,23 @@ use super::{
     tensor::{run, Operand, Tensor},
 };
 use crate::{
+    dtype::DType,
     error::Error,
     ops::{
         arith::{Maximum, Minimum},
         binary::Binary,
-        norm, prod, reduce, softmax, sum, variance,
+        convert, norm, prod, reduce, softmax, sum, variance,
     },
-    shape::axis,
+    shape::{axis, Axes},
     trace::Value,
 };
 use pyo3::{prelude::*, IntoPyObjectExt};
 
+/// Bytes answer in bytes, as in PyTorch.
+fn truth(x: &Value, axes: Axes, keepdim: bool, all: bool) -> Result<Value, Error> {
+    let answer = reduce::truth(x, axes, keepdim, all)?;
+    convert::to(&answer, if x.dtype() == DType::U8 { DType::U8 } else { DType::Bool })
+}
 /// What all reductions do with `dim`.
 macro_rules! dims { () => {
     "\nShape: `dim` (an int, a tuple, or None for all; also `axis`) is dropped, or kept as size 1 with `keepdim`; raises \
@@ -58,22 +64,22 @@ simple! {
     amin |x, axes, keep| reduce::extreme(x, axes, keep, false);
     /// Whether any element over dimensions is not zero.
     ///
-    /// Any dtype, the result is bool.
+    /// Any dtype, the result is bool, or uint8 for uint8.
     ///
     /// Derivative: none, the result is bool.
     ///
     /// >>> rg.any(rg.tensor([[0, 1], [0, 0]]), dim=1)
     /// tensor([ True, False])
-    any |x, axes, keep| reduce::truth(x, axes, keep, false);
+    any |x, axes, keep| truth(x, axes, keep, false);
     /// Whether all elements over dimensions are not zero.
     ///
-    /// Any dtype, the result is bool.
+    /// Any dtype, the result is bool, or uint8 for uint8.
     ///
     /// Derivative: none, the result is bool.
     ///
     /// >>> rg.all(rg.tensor([[1, 1], [0, 1]]), dim=1)
     /// tensor([ True, False])
-    all |x, axes, keep| reduce::truth(x, axes, keep, true);
+    all |x, axes, keep| truth(x, axes, keep, true);
     /// Logarithm of the sum of exponentials over dimensions, without overflow.
     ///
     /// Integers and booleans become the default dtype; raises TypeError for complex numbers.
@@ -320,7 +326,7 @@ impl Tensor {
     ) -> PyResult<Tensor> {
         let mut x = self.value()?;
         if let Some(d) = dtype {
-            x = crate::ops::convert::to(&x, d.0)?;
+            x = convert::to(&x, d.0)?;
         }
         let p = match p {
             None => 2.0,

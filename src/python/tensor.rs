@@ -200,12 +200,20 @@ impl Tensor {
     fn dim(&self) -> PyResult<usize> {
         self.ndim()
     }
+    /// Same as `Tensor.ndim`.
+    fn ndimension(&self) -> PyResult<usize> {
+        self.ndim()
+    }
     /// Number of elements.
     ///
     /// >>> rg.zeros(2, 3).numel()
     /// 6
     fn numel(&self) -> PyResult<usize> {
         Ok(self.value()?.len())
+    }
+    /// Same as `Tensor.numel`.
+    fn nelement(&self) -> PyResult<usize> {
+        self.numel()
     }
     /// The shape, or the size along one dimension; raises IndexError for one that is out of range.
     ///

@@ -75,11 +75,8 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     """
     if not 0.0 <= p <= 1.0:
         raise ValueError(f"dropout: p must lie between 0 and 1, but is {p}")
-    if inplace:
-        raise ValueError("dropout: inplace=True is not supported; use the result")
     if not training or p == 0.0:
         return input
-    if p == 1.0:
-        return input * 0.0
-    kept = rand_like(input.detach()) >= p
-    return input * (kept.to(input.dtype) * (1.0 / (1.0 - p)))
+    # With p = 1 nothing is kept, and nothing is scaled.
+    kept = (rand_like(input.detach()) >= p).to(input.dtype) * (1.0 / (1.0 - p) if p < 1.0 else 0.0)
+    return input.mul_(kept) if inplace else input * kept

@@ -177,7 +177,13 @@ where
 {
     let e = &op.op;
     let wide = xs.iter().map(|x| cast(E::NAME, x, DType::I64)).collect::<Result<Vec<_>>>()?;
-    let sources = sources(&wide.iter().collect::<Vec<_>>(), op.fixed(), Scalar::to_i64)?;
+    // A plain number takes part in the dtype of the tensor, as in PyTorch: -3 is 253 among bytes.
+    let narrow = |s: Scalar| match xs[0].dtype() {
+        DType::U8 => i64::from(s.to_i64() as u8),
+        DType::I32 => i64::from(s.to_i64() as i32),
+        _ => s.to_i64(),
+    };
+    let sources = sources(&wide.iter().collect::<Vec<_>>(), op.fixed(), narrow)?;
     let forbidden = match sources[1] {
         Source::Splat(b) => e.forbids(b),
         Source::Slice(b) => b.iter().any(|&b| e.forbids(b)),

@@ -3,20 +3,23 @@ use super::{
     super::{
         export_with_out,
         function::given,
-        tensor::{run, Operand, Other, Tensor},
+        tensor::{run, scalar, Operand, Other, Tensor},
     },
     operators::{binary, pow, reflected, work},
 };
 use crate::{
     error::Error,
-    ops::{arith::*, binary::Binary, exponential::*, power::*, rounding::*, special::*, trig::*, unary::Unary, Fixed},
+    ops::{
+        arith::*, binary::Binary, exponential::*, power::*, rounding::*, special::*, trig::*, unary::Unary, Fixed,
+        Map2, Prim,
+    },
     trace::Value,
 };
-use pyo3::prelude::*;
+use pyo3::{exceptions::PyTypeError, prelude::*};
 
 // One entry per function: names, op, sentence, derivatives by `input` and by `other`, and an example as two arguments and
 // a result. In front of a group stand what its functions do with dtypes and the type of `other`.
-macro_rules! two { ($($dtypes:literal $other:ident {
+macro_rules! two { ($($dtypes:literal $input:ident $other:ident {
     $($name:ident $inplace:ident $op:ident: $what:literal, $slopes:literal, $a:literal with $b:literal => $result:literal;)*
 })*) => {
     #[pymethods]
@@ -43,9 +46,8 @@ macro_rules! two { ($($dtypes:literal $other:ident {
             )]
             #[pyfunction]
             #[pyo3(signature = (input, other, *, out=None))]
-            pub fn $name<'py>(py: Python<'py>, input: &Tensor, other: $other, out: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, Tensor>> {
-                let x = input.value()?;
-                given(py, stringify!($name), run(py, 8 * work(&x), || binary::<$op>(&x, other.into()))?, out)
+            pub fn $name<'py>(py: Python<'py>, input: $input, other: $other, out: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, Tensor>> {
+                given(py, stringify!($name), either::<$op>(py, input.0, other.into())?, out)
             }
         )*)*
         pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -55,12 +57,12 @@ macro_rules! two { ($($dtypes:literal $other:ident {
     }
 } }
 two! {
-    "`other` may be a number. Any dtypes, promoted to a common one." Operand {
+    "`other` may be a number. Any dtypes, promoted to a common one." First Operand {
         mul mul_ Mul: "Product, element by element.",
             "b by the first factor a, a by the second factor b.",
             "[2.0, 3.0]" with "[4.0, 5.0]" => "[ 8., 15.]";
     }
-    "Dtypes are promoted to a common one; raises TypeError for complex numbers." Other {
+    "Dtypes are promoted to a common one; raises TypeError for complex numbers." First Other {
         maximum maximum_ Maximum: "Larger of two, element by element; NaN wins.",
             "1 by the larger and 0 by the smaller, ½ by each where they are equal.",
             "[1.0, 4.0]" with "[3.0, 2.0]" => "[3., 4.]";
@@ -68,19 +70,21 @@ two! {
             "1 by the smaller and 0 by the larger, ½ by each where they are equal.",
             "[1.0, 4.0]" with "[3.0, 2.0]" => "[1., 2.]";
     }
-    "`other` may be a number. Dtypes are promoted to a common one; raises TypeError for complex numbers." Operand {
+    "`other` may be a number. Dtypes are promoted to a common one; raises TypeError for complex numbers." First Operand {
         fmod fmod_ Fmod: "Remainder of a division with the sign of the dividend, a - b trunc(a / b).",
             "1 by a, -trunc(a / b) by b. Integers divided by zero raise ValueError.",
             "[-7.0, 7.0]" with "[3.0, 3.0]" => "[-1.,  1.]";
-        remainder remainder_ Remainder: "Remainder of a division with the sign of the divisor, a - b floor(a / b).",
-            "1 by a, -floor(a / b) by b. Integers divided by zero raise ValueError.",
-            "[-7.0, 7.0]" with "[3.0, 3.0]" => "[2., 1.]";
         floor_divide floor_divide_ FloorDivide: "Quotient rounded down, floor(a / b).",
             "0 everywhere. Integers divided by zero raise ValueError.",
             "[-7.0, 7.0]" with "[2.0, 2.0]" => "[-4.,  3.]";
     }
+    "One of both may be a number. Dtypes are promoted to a common one; raises TypeError for complex numbers." FirstOrNumber Operand {
+        remainder remainder_ Remainder: "Remainder of a division with the sign of the divisor, a - b floor(a / b).",
+            "1 by a, -floor(a / b) by b. Integers divided by zero raise ValueError.",
+            "[-7.0, 7.0]" with "[3.0, 3.0]" => "[2., 1.]";
+    }
     "Floats are promoted to a common dtype, integers and booleans become the default dtype; raises TypeError for complex \
-    numbers." Other {
+    numbers." First Other {
         atan2 atan2_ Atan2: "Angle of the point (other, input) in the plane, in [-π, π].",
             "x / (x² + y²) by y = `input`, -y / (x² + y²) by x = `other`.",
             "[1.0, -1.0]" with "[1.0, 0.0]" => "[ 0.7854, -1.5708]";
@@ -91,12 +95,51 @@ two! {
             "exp(a - y) by a and exp(b - y) by b, at the result y.",
             "[0.0, 100.0]" with "[0.0, 0.0]" => "[  0.6931, 100.0000]";
     }
-    "`other` may be a number. Floats are promoted to a common dtype, integers and booleans become the default dtype; raises \
-    TypeError for complex numbers." Operand {
+    "One of both may be a number. Floats are promoted to a common dtype, integers and booleans become the default dtype; \
+    raises TypeError for complex numbers." FirstOrNumber Operand {
         xlogy xlogy_ XLogY: "Product a log(b), 0 where a is 0.",
             "log(b) by a, a / b by b; 0 by a where both are 0.",
             "[0.0, 2.0]" with "[0.0, 3.0]" => "[0.0000, 2.1972]";
     }
+}
+/// The first operand: a tensor.
+struct First(Operand);
+impl<'a, 'py> FromPyObject<'a, 'py> for First {
+    type Error = PyErr;
+    #[inline]
+    fn extract(obj: Borrowed<'a, 'py, PyAny>) -> PyResult<First> {
+        match obj.cast::<Tensor>() {
+            Ok(tensor) => Ok(First(Operand::Tensor(tensor.get().value()?))),
+            Err(_) => Err(PyTypeError::new_err(format!("expected a tensor, not a {}", obj.get_type().name()?))),
+        }
+    }
+}
+/// The first operand of the functions that PyTorch lets start with a number, too.
+struct FirstOrNumber(Operand);
+impl<'a, 'py> FromPyObject<'a, 'py> for FirstOrNumber {
+    type Error = PyErr;
+    fn extract(obj: Borrowed<'a, 'py, PyAny>) -> PyResult<FirstOrNumber> {
+        match scalar(&obj) {
+            Some(number) => Ok(FirstOrNumber(Operand::Number(number))),
+            None => obj.extract::<First>().map(|first| FirstOrNumber(first.0)),
+        }
+    }
+}
+/// A function of two operands, one of which may be a number.
+fn either<B: Binary>(py: Python<'_>, a: Operand, b: Operand) -> PyResult<Value>
+where
+    Map2<B>: Into<Prim>,
+{
+    Ok(match (a, b) {
+        (Operand::Tensor(x), b) => run(py, 8 * work(&x), || binary::<B>(&x, b))?,
+        (number, Operand::Tensor(x)) => run(py, 8 * work(&x), || reflected::<B>(&x, number))?,
+        _ => {
+            return Err(PyTypeError::new_err(format!(
+                "{}: needs a tensor as one of its arguments; make one with rustgrad.tensor()",
+                B::NAME
+            )))
+        }
+    })
 }
 /// `a + alpha * b`, the form of `add` and `sub` with their optional factor.
 fn with_alpha(other: Operand, alpha: Option<Operand>) -> Result<Operand, Error> {
@@ -225,9 +268,7 @@ fn power(input: Operand, exponent: Operand) -> PyResult<Tensor> {
         number => match exponent {
             Operand::Tensor(x) => reflected::<Pow>(&x, number)?,
             Operand::Number(_) => {
-                return Err(pyo3::exceptions::PyTypeError::new_err(
-                    "pow: needs a tensor as one of its arguments; use ** for two numbers",
-                ))
+                return Err(PyTypeError::new_err("pow: needs a tensor as one of its arguments; use ** for two numbers"))
             }
         },
     }
@@ -237,8 +278,5 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     functions::register(m)?;
     export_with_out(m, &["add", "sub", "div", "true_divide"])?;
     m.add_function(wrap_pyfunction!(power, m)?)?;
-    for (alias, name) in [("subtract", "sub"), ("multiply", "mul"), ("divide", "div")] {
-        m.add(alias, m.getattr(name)?)?;
-    }
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::{
     operators::ordered,
 };
 use crate::ops::{compare::Order, logic, select};
-use pyo3::prelude::*;
+use pyo3::{exceptions::PyTypeError, prelude::*, types::IntoPyDict, IntoPyObjectExt};
 
 macro_rules! comparisons { ($($name:ident $inplace:ident $order:ident $what:literal $result:literal;)*) => {
     #[pymethods]
@@ -82,7 +82,7 @@ macro_rules! combinations { (
     $($dtypes:literal $other:ident {
         $($name:ident $inplace:ident $f:expr, $what:literal, $a:literal with $b:literal => $result:literal;)*
     })*
-    operators { $($dunder:ident $g:expr;)* }
+    operators { $($dunder:ident $reflected:ident $inplace_operator:ident $op:ident $op_name:literal;)* }
 ) => {
     #[pymethods]
     impl Tensor {
@@ -103,7 +103,14 @@ macro_rules! combinations { (
         )*)*
         $(
             fn $dunder(&self, other: Operand) -> PyResult<Tensor> {
-                Ok($g(&self.value()?, &other.value()?)?.into())
+                Ok(logic::of_bits::<logic::$op>(&self.value()?, &other.value()?)?.into())
+            }
+            fn $reflected(&self, other: Operand) -> PyResult<Tensor> {
+                Ok(logic::of_bits::<logic::$op>(&other.value()?, &self.value()?)?.into())
+            }
+            fn $inplace_operator(&self, other: Operand) -> PyResult<()> {
+                let other = other.value()?;
+                Ok(self.variable()?.write($op_name, |x| logic::of_bits::<logic::$op>(x, &other))?)
             }
         )*
     }
@@ -131,14 +138,11 @@ combinations! {
             "[16, 7]" with "[4, 1]" => "[1, 3]";
     }
     operators {
-        __lshift__ logic::of_bits::<logic::LeftShift>;
-        __rshift__ logic::of_bits::<logic::RightShift>;
-        __and__ logic::of_bits::<logic::BitAnd>;
-        __rand__ logic::of_bits::<logic::BitAnd>;
-        __or__ logic::of_bits::<logic::BitOr>;
-        __ror__ logic::of_bits::<logic::BitOr>;
-        __xor__ logic::of_bits::<logic::BitXor>;
-        __rxor__ logic::of_bits::<logic::BitXor>;
+        __lshift__ __rlshift__ __ilshift__ LeftShift "bitwise_left_shift_";
+        __rshift__ __rrshift__ __irshift__ RightShift "bitwise_right_shift_";
+        __and__ __rand__ __iand__ BitAnd "bitwise_and_";
+        __or__ __ror__ __ior__ BitOr "bitwise_or_";
+        __xor__ __rxor__ __ixor__ BitXor "bitwise_xor_";
     }
 }
 /// Elements of `input` where the condition holds, else of `other`.
@@ -146,14 +150,31 @@ combinations! {
 /// Shapes: all three broadcast; raises ValueError if they cannot. `condition` is bool; `input` and `other`, tensors or
 /// numbers, are promoted to a common dtype.
 ///
+/// Without `input` and `other`, the coordinates where the condition holds, a vector for each dimension.
+///
 /// Derivative: 1 with respect to the one that was chosen, 0 to the other.
 ///
 /// >>> x = rg.tensor([-1.0, 2.0])
 /// >>> rg.where(x > 0, x, 0.0)
 /// tensor([0., 2.])
+/// >>> rg.where(x > 0)
+/// (tensor([1]),)
 #[pyfunction(name = "where")]
-fn where_(condition: Operand, input: Operand, other: Operand) -> PyResult<Tensor> {
-    Ok(select::choose_by(&condition.value()?, &input.value()?, &other.value()?)?.into())
+#[pyo3(signature = (condition, input=None, other=None))]
+fn where_<'py>(
+    py: Python<'py>,
+    condition: &Bound<'py, PyAny>,
+    input: Option<Operand>,
+    other: Option<Operand>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let chosen = match (input, other) {
+        (Some(input), Some(other)) => {
+            select::choose_by(&condition.extract::<Operand>()?.value()?, &input.value()?, &other.value()?)?
+        }
+        (None, None) => return condition.call_method("nonzero", (), Some(&[("as_tuple", true)].into_py_dict(py)?)),
+        _ => return Err(PyTypeError::new_err("where: needs both input and other, or neither for coordinates")),
+    };
+    Tensor::new(chosen).into_bound_py_any(py)
 }
 #[pymethods]
 impl Tensor {

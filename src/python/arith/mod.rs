@@ -1,5 +1,6 @@
 //! Operators and elementwise functions of tensors.
 mod binary;
+mod closeness;
 mod logic;
 mod operators;
 mod unary;
@@ -10,5 +11,6 @@ use pyo3::prelude::*;
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     unary::register(m)?;
     binary::register(m)?;
-    logic::register(m)
+    logic::register(m)?;
+    closeness::register(m)
 }

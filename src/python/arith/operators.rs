@@ -1,20 +1,20 @@
 //! Operators of tensors: `a + b`, `a ** b`, `a < b`, their reflected and in-place forms.
 use super::super::tensor::{run, Operand, Tensor};
 use crate::{
-    dtype::Scalar,
+    dtype::{DType, Scalar},
     error::Error,
     ops::{
         arith::*,
         binary::Binary,
         compare::{compare, compare_number, Order},
-        logic,
+        convert, logic,
         power::*,
         unary::Unary,
         Fixed, Map2, Prim,
     },
     trace::Value,
 };
-use pyo3::{prelude::*, IntoPyObjectExt};
+use pyo3::{exceptions::PyOverflowError, prelude::*, types::PyInt, IntoPyObjectExt};
 
 /// `x op other`, for a tensor or a number on the right.
 #[inline]
@@ -40,6 +40,8 @@ where
 /// `x ** other`, with the common exponents as ops of their own.
 pub fn pow(x: &Value, other: Operand) -> Result<Value, Error> {
     match other {
+        // Truth values have no powers of their own: they count as whole numbers.
+        Operand::Number(Scalar::Int(_)) if x.dtype() == DType::Bool => pow(&convert::to(x, DType::I64)?, other),
         Operand::Number(Scalar::Int(2)) => Square.of(x),
         Operand::Number(Scalar::Float(2.0)) if x.dtype().is_inexact() => Square.of(x),
         Operand::Number(Scalar::Float(0.5)) => Sqrt.of(x),
@@ -56,6 +58,17 @@ pub fn ordered(order: Order, x: &Value, other: Operand) -> Result<Value, Error> 
         Operand::Number(s) => compare_number(order, x, s),
     }
 }
+/// The other side of an operator. None for what cannot be a tensor: it may know itself how to combine with one.
+fn operand(op: &'static str, other: &Bound<'_, PyAny>) -> PyResult<Option<Operand>> {
+    match other.extract::<Operand>() {
+        Ok(other) => Ok(Some(other)),
+        Err(_) if other.is_instance_of::<PyInt>() => Err(PyOverflowError::new_err(format!(
+            "{}: the integer {other} does not fit into 64 bits; use a float",
+            op.trim_end_matches('_')
+        ))),
+        Err(_) => Ok(None),
+    }
+}
 pub fn work(x: &Value) -> usize {
     x.len()
 }
@@ -69,14 +82,14 @@ macro_rules! operators { ($($dunder:ident $reflected:ident $inplace:ident $op:id
                     return Tensor::new(y?).into_bound_py_any(py);
                 }
             }
-            // What cannot be a tensor may know itself how to combine with one.
-            let Ok(other) = other.extract::<Operand>() else { return Ok(py.NotImplemented().into_bound(py)) };
+            let Some(other) = operand($name, other)? else { return Ok(py.NotImplemented().into_bound(py)) };
             let x = self.value()?;
             Tensor::new(run(py, work(&x), || binary::<$op>(&x, other))?).into_bound_py_any(py)
         }
-        fn $reflected(&self, py: Python<'_>, other: Operand) -> PyResult<Tensor> {
+        fn $reflected<'py>(&self, py: Python<'py>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+            let Some(other) = operand($name, other)? else { return Ok(py.NotImplemented().into_bound(py)) };
             let x = self.value()?;
-            Ok(run(py, work(&x), || reflected::<$op>(&x, other))?.into())
+            Tensor::new(run(py, work(&x), || reflected::<$op>(&x, other))?).into_bound_py_any(py)
         }
         fn $inplace(&self, other: Operand) -> PyResult<()> {
             Ok(self.variable()?.write($name, |x| binary::<$op>(x, other))?)

@@ -137,8 +137,14 @@ unary! {
     "The dtype is kept; raises TypeError for booleans." {
         neg neg_ Neg: "The negative, -x.",
             "-1.", "[1.0, -2.0]" => "[-1.,  2.]";
+    }
+    "The dtype is kept, booleans become int64." {
         square square_ Square: "The square, x².",
             "2x.", "[3.0, -2.0]" => "[9., 4.]";
+    }
+    "The dtype is kept; raises TypeError for complex numbers." {
+        sign sign_ Sign: "Minus one, zero or one, as x is negative, zero or positive.",
+            "0 everywhere.", "[-3.0, 0.0, 2.0]" => "[-1.,  0.,  1.]";
     }
     "The dtype is kept; raises TypeError for booleans and complex numbers." {
         ceil ceil_ Ceil: "Smallest integer not below x.",
@@ -147,8 +153,6 @@ unary! {
             "0 everywhere.", "[-0.5, 1.2]" => "[-1.,  1.]";
         relu relu_ Relu: "The larger of x and 0.",
             "1 where x > 0, else 0, also at 0.", "[-1.0, 2.0]" => "[0., 2.]";
-        sign sign_ Sign: "Minus one, zero or one, as x is negative, zero or positive.",
-            "0 everywhere.", "[-3.0, 0.0, 2.0]" => "[-1.,  0.,  1.]";
         trunc trunc_ Trunc: "Rounded towards zero.",
             "0 everywhere.", "[-1.5, 1.5]" => "[-1.,  1.]";
     }
@@ -210,7 +214,7 @@ impl Tensor {
     ///
     /// >>> rg.frac(rg.tensor([1.5, -1.25]))
     /// tensor([ 0.5000, -0.2500])
-    fn frac(&self) -> PyResult<Tensor> {
+    pub fn frac(&self) -> PyResult<Tensor> {
         let x = self.value()?;
         Ok(Sub::of(&x, &Trunc.of(&x)?)?.into())
     }
@@ -254,7 +258,5 @@ impl Tensor {
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     functions::register(m)?;
     export_with_out(m, &["abs", "round", "frac", "positive"])?;
-    m.add_function(wrap_pyfunction!(polygamma_of, m)?)?;
-    m.add("negative", m.getattr("neg")?)?;
-    m.add("absolute", m.getattr("abs")?)
+    m.add_function(wrap_pyfunction!(polygamma_of, m)?)
 }

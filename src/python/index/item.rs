@@ -24,7 +24,7 @@ use crate::{
 use pyo3::{
     exceptions::PyIndexError,
     prelude::*,
-    types::{PyBool, PyEllipsis, PyInt, PySlice, PyTuple},
+    types::{PyBool, PyEllipsis, PyInt, PyList, PyRange, PySlice, PyTuple},
 };
 
 /// An index taken apart: a slice of every axis, the axes that ints and None remove and add, and index arrays.
@@ -54,7 +54,7 @@ fn array_item(item: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
     if let Some(a) = array_like(item)? {
         return Ok(Some(Value::Array(a)));
     }
-    if item.is_instance_of::<pyo3::types::PyList>() {
+    if item.is_instance_of::<PyList>() || item.is_instance_of::<PyTuple>() || item.is_instance_of::<PyRange>() {
         let array = array_of(item, None, false)?;
         // An empty list selects nothing; it has no integers to take a dtype from.
         let array =

@@ -14,8 +14,8 @@ use pyo3::{prelude::*, types::PyTuple};
 impl Tensor {
     /// The slices that the vector `index` names along `dim`.
     ///
-    /// Shape: the length of the index at `dim`. The index holds integers, negative ones count from the end; raises
-    /// IndexError for an index or a dimension that is out of range, TypeError for another dtype. Any dtype, kept.
+    /// Shape: the length of the index at `dim`. The index holds integers from 0 on; raises IndexError for an index or
+    /// a dimension that is out of range, TypeError for another dtype. Any dtype, kept.
     ///
     /// Derivative: that of the identity; gradients of slices taken several times are summed.
     ///
@@ -28,7 +28,7 @@ impl Tensor {
     }
     /// Elements that `index` names along `dim`, at their own place in the other dimensions.
     ///
-    /// Shape: that of the index, which may be smaller in the other dimensions. The index holds integers; raises
+    /// Shape: that of the index, which may be smaller in the other dimensions. The index holds integers from 0 on; raises
     /// IndexError for an index or a dimension that is out of range, TypeError for another dtype, ValueError for another
     /// number of dimensions. Any dtype, kept.
     ///
@@ -46,7 +46,8 @@ impl Tensor {
     /// Elements that `indices` name along `dim`, both broadcast in the other dimensions; without `dim` of the flattened
     /// tensor.
     ///
-    /// Shape: the common shape, with the size of the indices at `dim`; raises as `gather`.
+    /// Shape: the common shape, with the size of the indices at `dim`, where negative ones count from the end; raises as
+    /// `gather`.
     ///
     /// Derivative: as `gather`.
     ///

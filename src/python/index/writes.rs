@@ -183,7 +183,7 @@ impl Tensor {
     ///
     /// >>> rg.index_copy(rg.zeros(3), 0, rg.tensor([2, 0]), rg.tensor([1.0, 2.0]))
     /// tensor([2., 0., 1.])
-    fn index_copy(&self, dim: i64, index: &Tensor, source: &Tensor) -> PyResult<Tensor> {
+    pub fn index_copy(&self, dim: i64, index: &Tensor, source: &Tensor) -> PyResult<Tensor> {
         let x = self.value()?;
         Ok(indexing::index_put_axis(
             "index_copy",

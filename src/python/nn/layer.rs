@@ -8,8 +8,9 @@ use super::{
 };
 use crate::{
     array::Array,
+    dtype::DType,
     error::Error,
-    ops::{arith::Add, binary::Binary, matmul, nn, views},
+    ops::{arith::Add, binary::Binary, indexing, matmul, nn, views},
     shape::Dims as Shape,
     trace::{set_grad_enabled, Value},
 };
@@ -140,11 +141,15 @@ fn layer_norm(
     let (x, w, b) = (input.value()?, optional(weight)?, optional(bias)?);
     Ok(run(py, 8 * x.len(), || nn::layer_norm(&x, &shape, w.as_ref(), b.as_ref(), eps))?.into())
 }
-/// A border of constants: pairs (before, after), the last dimension first; negative sizes cut off.
+/// A border around a tensor: pairs (before, after), the last dimension first; negative sizes cut off.
 ///
-/// Shape: each size with its border; raises ValueError for too many or an odd number of sizes, and for other modes.
+/// The border holds `value`, or with `mode="reflect"` the elements mirrored at the edge, with "replicate" those of the
+/// edge, with "circular" those of the other end.
 ///
-/// Derivative: 1 by the elements that are left; the border has none.
+/// Shape: each size with its border; raises ValueError for too many or an odd number of sizes, for other modes, and for
+/// borders that are wider than what they repeat.
+///
+/// Derivative: 1 by the elements that are left; gradients of elements that the border repeats are summed.
 ///
 /// >>> rg.nn.functional.pad(rg.tensor([1.0, 2.0]), (1, 2))
 /// tensor([0., 1., 2., 0., 0.])
@@ -152,9 +157,6 @@ fn layer_norm(
 #[pyo3(signature = (input, pad, mode="constant", value=None))]
 fn pad(input: &Tensor, pad: Vec<i64>, mode: &str, value: Option<f64>) -> PyResult<Tensor> {
     let x = input.value()?;
-    if mode != "constant" {
-        return Err(Error::value("pad", format!("mode={mode:?} is not supported; use \"constant\"")).into());
-    }
     if pad.len() % 2 == 1 || pad.len() > 2 * x.rank() {
         return Err(Error::value(
             "pad",
@@ -166,15 +168,23 @@ fn pad(input: &Tensor, pad: Vec<i64>, mode: &str, value: Option<f64>) -> PyResul
         )
         .into());
     }
+    if mode != "constant" {
+        if value.is_some_and(|v| v != 0.0) {
+            return Err(Error::value("pad", format!("mode={mode:?} has no use for a value; leave it out")).into());
+        }
+        return Ok(repeating(x, &pad, mode)?.into());
+    }
     let mut y = x;
     for (k, sizes) in pad.chunks_exact(2).enumerate() {
         let a = y.rank() - 1 - k;
         let n = y.shape()[a] as i64;
         let (before, after) = (sizes[0], sizes[1]);
-        if n + before + after < 0 || n + before.min(0) + after.min(0) < 0 {
+        let whole = n.checked_add(before).and_then(|n| n.checked_add(after));
+        let left = n.checked_add(before.min(0)).and_then(|n| n.checked_add(after.min(0)));
+        if whole.is_none_or(|n| n < 0) || left.is_none_or(|n| n < 0) {
             return Err(Error::shape(
                 "pad",
-                format!("pad {before}, {after} leaves nothing of size {n} in dimension {a}"),
+                format!("a border of {before}, {after} does not fit size {n} of dimension {a}"),
             )
             .into());
         }
@@ -201,6 +211,45 @@ fn pad(input: &Tensor, pad: Vec<i64>, mode: &str, value: Option<f64>) -> PyResul
     let y =
         if y.shape() == input.value()?.shape() { crate::op::Call::call(&crate::ops::convert::Copy, &[&y])? } else { y };
     Ok(y.into())
+}
+/// A border of elements that the tensor holds already.
+fn repeating(x: Value, pad: &[i64], mode: &str) -> Result<Value, Error> {
+    let mut y = x;
+    for (k, sizes) in pad.chunks_exact(2).enumerate() {
+        let a = y.rank() - 1 - k;
+        let n = y.shape()[a] as i64;
+        let widest = match mode {
+            "reflect" => n - 1,
+            "circular" => n,
+            "replicate" if n > 0 => i64::MAX,
+            "replicate" => 0,
+            _ => {
+                let known = "\"constant\", \"reflect\", \"replicate\" or \"circular\"";
+                return Err(Error::value("pad", format!("mode must be {known}, not {mode:?}")));
+            }
+        };
+        let whole = n.checked_add(sizes[0]).and_then(|n| n.checked_add(sizes[1])).filter(|n| *n >= 0);
+        let (Some(whole), true) = (whole, sizes[0].max(sizes[1]) <= widest.max(0)) else {
+            return Err(Error::shape(
+                "pad",
+                format!(
+                    "a border of {}, {} does not fit size {n} of dimension {a} with mode={mode:?}",
+                    sizes[0], sizes[1]
+                ),
+            ));
+        };
+        let source = |i: i64| match mode {
+            "reflect" if i < 0 => -i,
+            "reflect" if i >= n => 2 * (n - 1) - i,
+            "circular" => i.rem_euclid(n),
+            _ => i.clamp(0, n - 1),
+        };
+        // The array refuses absurd lengths.
+        let mut at = Array::zeros("pad", Shape::from_elem(whole as usize, 1), DType::I64)?;
+        at.slice_mut()?.iter_mut().zip(-sizes[0]..).for_each(|(at, i)| *at = source(i));
+        y = indexing::take_axis("pad", &y, a, &Value::Array(at))?;
+    }
+    Ok(y)
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(linear, m)?)?;

@@ -68,11 +68,6 @@ impl Tensor {
     fn clamp(&self, min: Option<Operand>, max: Option<Operand>) -> PyResult<Tensor> {
         Ok(clamped(&self.value()?, min, max)?.into())
     }
-    /// Same as `clamp`.
-    #[pyo3(signature = (min=None, max=None))]
-    fn clip(&self, min: Option<Operand>, max: Option<Operand>) -> PyResult<Tensor> {
-        self.clamp(min, max)
-    }
     /// In-place form of `clamp`.
     #[pyo3(signature = (min=None, max=None))]
     fn clamp_<'py>(slf: Bound<'py, Self>, min: Option<Operand>, max: Option<Operand>) -> PyResult<Bound<'py, Self>> {
@@ -80,11 +75,11 @@ impl Tensor {
         Ok(slf)
     }
     /// Same as `clamp` with a lower limit only.
-    fn clamp_min(&self, min: Operand) -> PyResult<Tensor> {
+    pub fn clamp_min(&self, min: Operand) -> PyResult<Tensor> {
         self.clamp(Some(min), None)
     }
     /// Same as `clamp` with an upper limit only.
-    fn clamp_max(&self, max: Operand) -> PyResult<Tensor> {
+    pub fn clamp_max(&self, max: Operand) -> PyResult<Tensor> {
         self.clamp(None, Some(max))
     }
     /// Linear interpolation, `input + weight * (end - input)`.
@@ -95,7 +90,7 @@ impl Tensor {
     ///
     /// >>> rg.lerp(rg.tensor([0.0, 10.0]), rg.tensor([10.0, 20.0]), 0.5)
     /// tensor([ 5., 15.])
-    fn lerp(&self, end: Operand, weight: Operand) -> PyResult<Tensor> {
+    pub fn lerp(&self, end: Operand, weight: Operand) -> PyResult<Tensor> {
         let x = self.value()?;
         let way = Sub::of(&end.value()?, &x)?;
         Ok(Add::of(&x, &binary::<Mul>(&way, weight)?)?.into())
@@ -152,5 +147,5 @@ impl Tensor {
     }
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    export_with_out(m, &["clamp", "clip", "clamp_min", "clamp_max", "lerp", "addcmul", "addcdiv"])
+    export_with_out(m, &["clamp", "clamp_min", "clamp_max", "lerp", "addcmul", "addcdiv"])
 }

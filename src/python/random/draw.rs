@@ -258,6 +258,14 @@ fn bernoulli(input: &Tensor, p: Option<f64>, generator: Option<&Bound<'_, Genera
     };
     Ok(convert::to(&coin(&probabilities, generator)?, x.dtype())?.into())
 }
+#[pymethods]
+impl Tensor {
+    /// See `rustgrad.bernoulli`.
+    #[pyo3(name = "bernoulli", signature = (p=None, *, generator=None))]
+    fn bernoulli_method(&self, p: Option<f64>, generator: Option<&Bound<'_, Generator>>) -> PyResult<Tensor> {
+        bernoulli(self, p, generator)
+    }
+}
 /// Normal random numbers with the means and standard deviations given, as tensors or numbers.
 ///
 /// Shapes: both broadcast, with numbers to `size`; raises RuntimeError for a negative `std`. `generator`, or the

@@ -1,11 +1,10 @@
 //! Tensors filled with random numbers in place.
 use super::{
-    super::tensor::Tensor,
+    super::tensor::{Operand, Tensor},
     draw::{coin, draw, whole, Law},
     generator::Generator,
 };
 use crate::{
-    array::Array,
     dtype::{DType, Scalar},
     error::Error,
     ops::{
@@ -17,7 +16,6 @@ use crate::{
         Fixed,
     },
     shape::Dims,
-    trace::Value,
 };
 use pyo3::{exceptions::PyTypeError, prelude::*};
 
@@ -121,18 +119,19 @@ impl Tensor {
         slf.get().variable()?.write("random_", |_| Ok(y))?;
         Ok(slf)
     }
-    /// Fill with ones with probability `p`, else zeros; raises RuntimeError for a `p` outside of [0, 1].
+    /// Fill with ones with probability `p`, a number or a tensor that broadcasts, else zeros; raises RuntimeError for a `p`
+    /// outside of [0, 1].
     ///
     /// >>> rg.zeros(2).bernoulli_(1.0)
     /// tensor([1., 1.])
-    #[pyo3(signature = (p=0.5, *, generator=None))]
+    #[pyo3(signature = (p=None, *, generator=None))]
     fn bernoulli_<'py>(
         slf: Bound<'py, Self>,
-        p: f64,
+        p: Option<Operand>,
         generator: Option<&Bound<'py, Generator>>,
     ) -> PyResult<Bound<'py, Self>> {
         let shape = Dims::from_slice(slf.get().value()?.shape());
-        let p = Value::Array(Array::full("bernoulli_", Dims::new(), DType::F64, Scalar::Float(p))?);
+        let p = p.unwrap_or(Operand::Number(Scalar::Float(0.5))).value()?.detached();
         let drawn = coin(&expand::to("bernoulli_", &p, &shape)?, generator)?;
         slf.get().variable()?.write("bernoulli_", |x| convert::to(&drawn, x.dtype()))?;
         Ok(slf)

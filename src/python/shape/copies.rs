@@ -25,7 +25,7 @@ use pyo3::{
 
 #[pymethods]
 impl Tensor {
-    /// A copy with dimensions in reverse order.
+    /// A copy with dimensions in reverse order, given by numbers or one tuple.
     ///
     /// Shape: kept; raises IndexError for a dimension that is out of range. Any dtype, kept.
     ///
@@ -33,8 +33,13 @@ impl Tensor {
     ///
     /// >>> rg.flip(rg.tensor([1, 2, 3]), 0)
     /// tensor([3, 2, 1])
-    fn flip(&self, dims: Dims) -> PyResult<Tensor> {
-        Ok(Copy.call(&[self.view_by(|s| views::flip(s, &dims.0))?.value()?].each_ref())?.into())
+    #[pyo3(signature = (*dims))]
+    fn flip(&self, dims: &Bound<'_, PyTuple>) -> PyResult<Tensor> {
+        if dims.is_empty() {
+            return Err(Error::value("flip", "needs the dimensions to reverse, e.g. flip(0)").into());
+        }
+        let dims = integers("flip", dims)?;
+        Ok(Copy.call(&[self.view_by(|s| views::flip(s, &dims))?.value()?].each_ref())?.into())
     }
     /// A copy shifted along dimensions, what leaves at one end entering at the other; without `dims` the flattened
     /// tensor.

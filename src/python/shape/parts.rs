@@ -131,7 +131,16 @@ impl Tensor {
             return Err(Error::value("chunk", format!("the number of chunks must be positive, not {chunks}")).into());
         }
         let n = self.size_along("chunk", dim)?;
-        let size = ((n + chunks - 1) / chunks).max(1);
+        if n == 0 {
+            if chunks > 1 << 20 {
+                return Err(
+                    Error::value("chunk", format!("{chunks} pieces of nothing are too many; ask for fewer")).into()
+                );
+            }
+            let all = (0..chunks).map(|_| self.narrowed(dim, 0, 0)).collect::<PyResult<_>>()?;
+            return many(all, py);
+        }
+        let size = (n + chunks - 1) / chunks;
         self.split(py, pyo3::types::PyInt::new(py, size).as_any(), dim)
     }
     /// Views of all slices along a dimension, as a tuple.
@@ -214,7 +223,7 @@ impl Tensor {
     /// tensor([[1., 0.],
     ///         [1., 1.]])
     #[pyo3(signature = (diagonal=0))]
-    fn tril(&self, diagonal: i64) -> PyResult<Tensor> {
+    pub fn tril(&self, diagonal: i64) -> PyResult<Tensor> {
         Ok(diagonal::triangle("tril", &self.value()?, diagonal, true)?.into())
     }
     /// The upper triangle of matrices from a `diagonal` on, zeros elsewhere.
@@ -227,7 +236,7 @@ impl Tensor {
     /// tensor([[1., 1.],
     ///         [0., 1.]])
     #[pyo3(signature = (diagonal=0))]
-    fn triu(&self, diagonal: i64) -> PyResult<Tensor> {
+    pub fn triu(&self, diagonal: i64) -> PyResult<Tensor> {
         Ok(diagonal::triangle("triu", &self.value()?, diagonal, false)?.into())
     }
     /// Sum of the diagonal of a matrix.

@@ -1,6 +1,7 @@
 //! Views by shape: the same storage and history under other sizes and strides.
 use super::super::{
     args::{self, integers, Dims},
+    dtype::Arg,
     export,
     tensor::Tensor,
 };
@@ -13,6 +14,7 @@ use crate::{
         views,
     },
     shape::show,
+    trace::Value,
 };
 use pyo3::{prelude::*, types::PyTuple};
 
@@ -48,15 +50,27 @@ impl Tensor {
         let wanted = integers("reshape", shape)?;
         self.view_by(|s| Ok(views::reshape(resolve("reshape", s.iter().product(), s, &wanted)?)))
     }
-    /// The same elements in another shape, never a copy; see `rustgrad.reshape`.
+    /// The same elements in another shape, never a copy; see `rustgrad.reshape`. With a dtype, the same bytes read as that.
     ///
-    /// Raises ValueError where only a copy has that shape.
+    /// Raises ValueError where only a copy has that shape, RuntimeError for the bytes of a tensor that is differentiated.
     ///
     /// >>> rg.arange(4).view(2, 2)
     /// tensor([[0, 1],
     ///         [2, 3]])
+    /// >>> rg.tensor([1.0]).view(rg.int32)
+    /// tensor([1065353216], dtype=rustgrad.int32)
     #[pyo3(signature = (*shape))]
     fn view(&self, shape: &Bound<'_, PyTuple>) -> PyResult<Tensor> {
+        if let (1, Ok(Arg(dtype))) = (shape.len(), shape.get_borrowed_item(0)?.extract::<Arg>()) {
+            return match self.value()? {
+                Value::Array(array) => Ok(Value::Array(array.bits_as(dtype)?).into()),
+                _ => Err(Error::not_differentiable(
+                    "view",
+                    format!("reading the bytes of a tensor as {dtype} has no derivative; detach() it, or convert with .to()"),
+                )
+                .into()),
+            };
+        }
         let wanted = integers("view", shape)?;
         let value = self.value()?;
         let to = resolve("view", value.len(), value.shape(), &wanted)?;
