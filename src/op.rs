@@ -248,12 +248,6 @@ pub fn linear<O: Op>(op: &O, ts: &[Option<Value>]) -> Result<Slopes> {
         None => Ok(one(None)),
     }
 }
-/// Forward rule of a product of its two inputs.
-pub fn bilinear<O: Op>(op: &O, xs: &[Value], ts: &[Option<Value>]) -> Result<Slopes> {
-    let left = ts[0].as_ref().map(|t| op.call(&[t, &xs[1]])).transpose()?;
-    let right = ts[1].as_ref().map(|t| op.call(&[&xs[0], t])).transpose()?;
-    Ok(one(add(left, right)?))
-}
 /// Sum of two slopes, either of which may be a known zero.
 pub fn add(a: Option<Value>, b: Option<Value>) -> Result<Option<Value>> {
     match (a, b) {

@@ -81,6 +81,19 @@ impl Variable {
     pub fn rebind(&mut self, value: Value) {
         *self = Variable { cell: self.cell.take(), ..Variable::new(value) };
     }
+    /// Take on the value of a function that wrote this variable's storage itself.
+    pub fn written(&mut self, op: &'static str, new: Value) -> Result<()> {
+        let old = self.value()?;
+        if !self.is_view() {
+            self.rebind(new);
+            return Ok(());
+        }
+        if !same_geometry(&old, &new.detached()) {
+            let text = "a view must come back as itself, written in place; clone() it before the function";
+            return Err(Error::graph(op, text));
+        }
+        self.adopt(new, true)
+    }
     /// The view `op` of this variable, a member of its family.
     pub fn view(&mut self, op: Prim) -> Result<Variable> {
         let value = self.value()?;

@@ -213,6 +213,8 @@ pub fn sweep(roots: Vec<(Edge, Value)>, options: &Options) -> Result<Vec<Option<
                 }
             }
         }
+        let after_leaf = node.is_leaf() && hooks.iter().any(|(when, _)| *when == When::After);
+        let arrived = if after_leaf { gs.clone() } else { SmallVec::new() };
         if node.has_extra() && options.accumulate {
             for (slot, cell) in node.cells() {
                 if let Some(Some(g)) = gs.get(slot as usize) {
@@ -224,7 +226,13 @@ pub fn sweep(roots: Vec<(Edge, Value)>, options: &Options) -> Result<Vec<Option<
                 }
             }
         }
-        if node.is_leaf() || gs.iter().all(Option::is_none) {
+        if node.is_leaf() {
+            for (_, hook) in hooks.iter().filter(|(when, _)| *when == When::After) {
+                hook.call(&[], &arrived)?; // a leaf has no inputs whose gradients could be replaced
+            }
+            continue;
+        }
+        if gs.iter().all(Option::is_none) {
             continue;
         }
         let saved = node.saved(!options.retain_graph, rewrap)?;

@@ -12,3 +12,4 @@ pub mod reduce;
 pub mod scan;
 pub mod sort;
 mod strips;
+pub mod strong_matmul;

@@ -53,6 +53,16 @@ pub trait Real:
     fn mul_add(self, a: Self, b: Self) -> Self;
     /// `a` if `c` else `b`, both already computed.
     fn select(c: bool, a: Self, b: Self) -> Self;
+    /// The product of the chain rule, strongly zero: where nothing comes in (`self` is 0) the slope does not matter.
+    #[inline(always)]
+    fn scaled(self, slope: Self) -> Self {
+        Self::select(self == Self::lit(0.0), self, self * slope)
+    }
+    /// As `scaled`, where a slope of 0 says that the input is not used: what comes in does not matter then either.
+    #[inline(always)]
+    fn gated(self, slope: Self) -> Self {
+        Self::select((self == Self::lit(0.0)) | (slope == Self::lit(0.0)), Self::lit(0.0), self * slope)
+    }
     fn abs(self) -> Self;
     fn sqrt(self) -> Self;
     fn floor(self) -> Self;

@@ -36,6 +36,7 @@ impl Unary for LogSigmoid {
 pub struct Relu;
 impl Unary for Relu {
     const NAME: &'static str = "relu";
+    const GATES: bool = true;
     const SLOPE: Of = Of::Output;
     const COST: usize = 1;
     #[inline(always)]

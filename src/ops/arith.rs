@@ -165,6 +165,11 @@ fn share<N: Num>(winner: N, loser: N, wins: N::Mask) -> N {
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Maximum;
 impl Binary for Maximum {
+    /// The one that was not chosen is not used.
+    #[inline(always)]
+    fn gates<const SIDE: usize>(&self) -> bool {
+        true
+    }
     const NAME: &'static str = "maximum";
     const READS: [Reads; 2] = [Reads::Both; 2];
     const ON_INTEGERS: bool = true;
@@ -190,6 +195,11 @@ impl Binary for Maximum {
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Minimum;
 impl Binary for Minimum {
+    /// The one that was not chosen is not used.
+    #[inline(always)]
+    fn gates<const SIDE: usize>(&self) -> bool {
+        true
+    }
     const NAME: &'static str = "minimum";
     const READS: [Reads; 2] = [Reads::Both; 2];
     const ON_INTEGERS: bool = true;

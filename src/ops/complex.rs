@@ -98,11 +98,11 @@ pub fn part(op: &'static str, x: &Value, which: usize) -> Result<Value> {
 pub fn joined(real: &Value, imag: &Value) -> Result<Value> {
     AsComplex.call(&[&super::join::stack(&[real.clone(), imag.clone()], real.rank())?])
 }
-/// `t * slope` with the conjugate of the slope for cotangents, strongly zero.
-pub fn scaled(t: &Value, slope: &Value, adjoint: bool) -> Result<Value> {
+/// `t * slope` with the conjugate of the slope for cotangents, strongly zero; `gates`: on both sides.
+pub fn scaled(gates: bool, t: &Value, slope: &Value, adjoint: bool) -> Result<Value> {
     let slope = if adjoint { conj(slope)? } else { slope.clone() };
     match crate::trace::weak_zeros() {
         true => Mul::of(t, &slope),
-        false => super::binary::Scale::of(t, &slope),
+        false => super::binary::Scale::by(gates, t, &slope),
     }
 }

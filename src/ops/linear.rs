@@ -181,9 +181,9 @@ fn contract(a: Term, b: Term, keep: impl Fn(u32) -> bool) -> Result<Term> {
     let value = if inner.is_empty() {
         Mul::of(&reshape(&x, &[count, m, 1])?, &reshape(&y, &[count, 1, n])?)?
     } else if batch.is_empty() {
-        MatMul.call(&[&reshape(&x, &[m, ni])?, &reshape(&y, &[ni, n])?])?
+        MatMul::default().call(&[&reshape(&x, &[m, ni])?, &reshape(&y, &[ni, n])?])?
     } else {
-        MatMul.call(&[&reshape(&x, &[count, m, ni])?, &reshape(&y, &[count, ni, n])?])?
+        MatMul::default().call(&[&reshape(&x, &[count, m, ni])?, &reshape(&y, &[count, ni, n])?])?
     };
     Ok(Term { value: reshape(&value, &shape)?, labels })
 }

@@ -2,18 +2,47 @@
 use super::{complex, expand, reshape};
 use crate::{
     array::{Array, Strided},
-    dtype::DType,
+    dtype::{DType, Element},
     error::{Error, Result},
-    kernels::matmul::{self as kernel, MatRef},
-    op::{all_batched, bilinear, one, Arrays, Call, Form, Locality, Op, Saved, Saves, Slopes, Values, Which},
+    kernels::{
+        matmul::{self as kernel, MatRef},
+        strong_matmul::{any_nan, strong_matmul},
+    },
+    math::Real,
+    op::{add, all_batched, one, Arrays, Call, Form, Locality, Op, Saved, Saves, Slopes, Values, Which},
     shape::{broadcast, show, Dims},
-    trace::{apply, Value},
+    trace::{apply, weak_zeros, Value},
     with_element,
 };
 
 /// (…, m, k) @ (…, k, n) → (…, m, n), leading axes equal.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct MatMul;
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct MatMul {
+    /// Operands whose zeros leave terms out, whatever stands opposite: tangents and cotangents, as in `Scale`.
+    strong: [bool; 2],
+}
+impl MatMul {
+    /// The same product with a tangent or cotangent for this operand.
+    fn moving(&self, operand: usize) -> MatMul {
+        let mut strong = self.strong;
+        strong[operand] |= !weak_zeros();
+        MatMul { strong }
+    }
+    /// Once more without the terms that strong zeros leave out, where the fast product has NaN in it.
+    fn settle<T: Real + Element>(&self, a: &Array, b: &Array, y: &mut Array) -> Result<()> {
+        if self.strong == [false; 2] || !any_nan(y.slice_mut::<T>()?) {
+            return Ok(());
+        }
+        let (rows, inner, columns) = (a.shape()[a.rank() - 2], a.shape()[a.rank() - 1], b.shape()[b.rank() - 1]);
+        let (a, b) = (a.contiguous("matmul")?, b.contiguous("matmul")?);
+        let (a, b) = (a.slice::<T>().unwrap_or_default(), b.slice::<T>().unwrap_or_default());
+        let stacks = a.chunks_exact(rows * inner).zip(b.chunks_exact(inner * columns));
+        for ((a, b), y) in stacks.zip(y.slice_mut::<T>()?.chunks_exact_mut(rows * columns)) {
+            strong_matmul(a, b, columns, self.strong, y);
+        }
+        Ok(())
+    }
+}
 
 fn mismatch(a: &[usize], b: &[usize]) -> Error {
     Error::shape(
@@ -72,10 +101,17 @@ impl Op for MatMul {
                 kernel::matmul_batched(matrix(&a, a.offset), &offsets(&a), matrix(&b, b.offset), &offsets(&b), out);
             }
         });
+        match y.dtype() {
+            DType::F32 => self.settle::<f32>(a, b, &mut y)?,
+            DType::F64 => self.settle::<f64>(a, b, &mut y)?,
+            _ => {}
+        }
         Ok(one(y))
     }
     fn jvp(&self, xs: &[Value], _: &[Value], ts: &[Option<Value>]) -> Result<Slopes> {
-        bilinear(self, xs, ts)
+        let left = ts[0].as_ref().map(|t| self.moving(0).call(&[t, &xs[1]])).transpose()?;
+        let right = ts[1].as_ref().map(|t| self.moving(1).call(&[&xs[0], t])).transpose()?;
+        Ok(one(add(left, right)?))
     }
     fn saves(&self, needs: Which) -> Saves {
         Saves { inputs: Which(u64::from(needs.has(1)) | u64::from(needs.has(0)) << 1), ..Saves::NOTHING }
@@ -86,12 +122,12 @@ impl Op for MatMul {
         let a = at
             .needs
             .has(0)
-            .then(|| self.call(&[g, &reshape::swap(&complex::conj(at.input(1)?)?, r - 2, r - 1)?]))
+            .then(|| self.moving(0).call(&[g, &reshape::swap(&complex::conj(at.input(1)?)?, r - 2, r - 1)?]))
             .transpose()?;
         let b = at
             .needs
             .has(1)
-            .then(|| self.call(&[&reshape::swap(&complex::conj(at.input(0)?)?, r - 2, r - 1)?, g]))
+            .then(|| self.moving(1).call(&[&reshape::swap(&complex::conj(at.input(0)?)?, r - 2, r - 1)?, g]))
             .transpose()?;
         Ok(Slopes::from_iter([a, b]))
     }
@@ -154,7 +190,7 @@ pub fn matmul(a: &Value, b: &Value) -> Result<Value> {
         return Err(mismatch(sa, sb));
     }
     if sa.len() == 2 && sb.len() == 2 {
-        return MatMul.call(&[a, b]);
+        return MatMul::default().call(&[a, b]);
     }
     let left = if sa.len() == 1 { reshape::reshape(a, &[1, sa[0]])? } else { a.clone() };
     let right = if sb.len() == 1 { reshape::reshape(b, &[sb[0], 1])? } else { b.clone() };
@@ -165,14 +201,14 @@ pub fn matmul(a: &Value, b: &Value) -> Result<Value> {
         let lead = &left.shape()[..left.rank() - 2];
         let rows = reshape::reshape(&left, &[lead.iter().product::<usize>() * m, k])?;
         shape = Dims::from_slice(lead);
-        MatMul.call(&[&rows, &right])?
+        MatMul::default().call(&[&rows, &right])?
     } else {
         shape = broadcast("matmul", &left.shape()[..left.rank() - 2], &right.shape()[..right.rank() - 2])?;
         let stack = |x: &Value, rows: usize, cols: usize| {
             let full: Dims = shape.iter().copied().chain([rows, cols]).collect();
             expand::to("matmul", x, &full)
         };
-        MatMul.call(&[&stack(&left, m, k)?, &stack(&right, k, n)?])?
+        MatMul::default().call(&[&stack(&left, m, k)?, &stack(&right, k, n)?])?
     };
     if sa.len() > 1 {
         shape.push(m);

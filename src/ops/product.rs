@@ -27,6 +27,11 @@ pub trait Slope: Copy + Send + Sync + 'static {
     const NAME: &'static str;
     const COST: usize;
     fn slope<T: Real>(&self, a: T, b: T) -> T;
+    /// Whether a slope of 0 says that the input is not used.
+    #[inline(always)]
+    fn gates(&self) -> bool {
+        false
+    }
     /// Whether `slope` holds for the operand; elsewhere `full` is used.
     #[inline(always)]
     fn fits<T: Real>(&self, _a: T) -> bool {
@@ -54,6 +59,10 @@ where
             _ => self.0.slope(v),
         }
     }
+    #[inline(always)]
+    fn gates(&self) -> bool {
+        E::GATES
+    }
     const LIMITED: bool = E::LIMITED;
     #[inline(always)]
     fn fits<T: Real>(&self, v: T) -> bool {
@@ -77,6 +86,10 @@ where
     fn slope<T: Real>(&self, a: T, b: T) -> T {
         slope::<E, T, SIDE>(&self.0, a, b)
     }
+    #[inline(always)]
+    fn gates(&self) -> bool {
+        self.0.gates::<SIDE>()
+    }
 }
 
 #[inline(always)]
@@ -96,13 +109,13 @@ impl<S: Slope, T: Real, const ADD: bool> Kernel for Onto<'_, S, T, ADD> {
         let Onto(s, [t, a, b], out) = self;
         if S::LIMITED && !all_fit(s, a) {
             for (((&t, &a), &b), out) in t.iter().zip(a).zip(b).zip(out) {
-                let y = scaled(t, s.full(a, b));
+                let y = scaled(s.gates(), t, s.full(a, b));
                 *out = if ADD { *out + y } else { y };
             }
             return;
         }
         for (((&t, &a), &b), out) in t.iter().zip(a).zip(b).zip(out) {
-            let y = scaled(t, s.slope(a, b));
+            let y = scaled(s.gates(), t, s.slope(a, b));
             *out = if ADD { *out + y } else { y };
         }
     }
@@ -116,12 +129,12 @@ impl<S: Slope, T: Real> Kernel for Over<'_, S, T> {
         let Over(s, [a, b], t) = self;
         if S::LIMITED && !all_fit(s, a) {
             for ((&a, &b), t) in a.iter().zip(b).zip(t) {
-                *t = scaled(*t, s.full(a, b));
+                *t = scaled(s.gates(), *t, s.full(a, b));
             }
             return;
         }
         for ((&a, &b), t) in a.iter().zip(b).zip(t) {
-            *t = scaled(*t, s.slope(a, b));
+            *t = scaled(s.gates(), *t, s.slope(a, b));
         }
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn times_slope<S: Slope>(
         let (t, b) = (expand::to(S::NAME, t, a.shape())?, expand::to(S::NAME, b, a.shape())?);
         return Product::new(s, t.array()?, Some(x), Some(b.array()?), None)?.value().map(Value::Array);
     }
-    Scale::of(t, &formula()?)
+    Scale::by(s.gates(), t, &formula()?)
 }
 /// Sum over axes, which stay with size 1.
 pub(super) fn sum_kept(x: &Value, axes: Axes) -> Result<Value> {
@@ -73,6 +73,10 @@ impl Slope for Attains {
     #[inline(always)]
     fn slope<T: Real>(&self, x: T, y: T) -> T {
         T::select(x == y, T::lit(1.0), T::lit(0.0))
+    }
+    #[inline(always)]
+    fn gates(&self) -> bool {
+        true
     }
 }
 /// `t` where `x` attains the extreme, else 0.

@@ -1,7 +1,7 @@
 //! Softmax, its logarithm, and the logarithm of a sum of exponentials: none of them overflows.
 use super::{
-    arith::{Mul, Sub},
-    binary::Binary,
+    arith::Sub,
+    binary::{Binary, Scale},
     convert,
     exponential::Exp,
     product::Slope,
@@ -30,12 +30,12 @@ impl Softmax {
     /// `p · (t - Σ p t)` or, for the logarithm, `t - Σ p t`, where p is softmax.
     fn tangent(&self, y: &Value, t: &Value) -> Result<Value> {
         let p = if self.log { Exp.of(y)? } else { y.clone() };
-        let mean = sum_kept(&Mul::of(&p, t)?, Axes::one(self.axis))?;
+        let mean = sum_kept(&Scale::of(t, &p)?, Axes::one(self.axis))?;
         let moved = Sub::of(t, &mean)?;
         if self.log {
             Ok(moved)
         } else {
-            Mul::of(&p, &moved)
+            Scale::of(&moved, &p)
         }
     }
     /// The transposed Jacobian times `g` over plain numbers, in one go: `y · (g - Σ y g)`, or `g - exp(y) · Σ g`.
@@ -103,7 +103,7 @@ impl Op for Softmax {
             return Ok(one(Some(self.tangent(y, g)?)));
         }
         let total = sum_kept(g, Axes::one(self.axis))?;
-        Ok(one(Some(Sub::of(g, &Mul::of(&Exp.of(y)?, &total)?)?)))
+        Ok(one(Some(Sub::of(g, &Scale::of(&total, &Exp.of(y)?)?)?)))
     }
     fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values> {
         batch_all(Softmax { axis: self.axis + 1, log: self.log }, xs, batched, n)

@@ -53,6 +53,8 @@ where
     fn full<T: Real>(&self, x: T) -> T {
         self.f(x)
     }
+    /// Whether a slope of 0 says that the input is not used, so that nothing infinite comes through it in any mode.
+    const GATES: bool = false;
     /// The function on integers, where it stays among them; other ops convert integers to floats first.
     const ON_INTEGERS: bool = false;
     fn integer(&self, x: i64) -> i64 {
@@ -112,11 +114,15 @@ where
         }
     }
 }
-/// `t * slope(v)`, strongly zero: where `t` is zero the slope does not matter.
+/// `t * slope(v)`, strongly zero.
 struct Scaled<'a, E, T>(&'a E, &'a [T], &'a [T], &'a mut [T]);
 #[inline(always)]
-pub(super) fn scaled<T: Real>(t: T, slope: T) -> T {
-    <T as Real>::select(t == <T as Real>::lit(0.0), t, t * slope)
+pub(super) fn scaled<T: Real>(gates: bool, t: T, slope: T) -> T {
+    if gates {
+        t.gated(slope)
+    } else {
+        t.scaled(slope)
+    }
 }
 impl<E: Unary, T: Real> Kernel for Scaled<'_, E, T>
 where
@@ -128,12 +134,12 @@ where
         let Scaled(e, t, v, out) = self;
         if E::LIMITED && !all_fit(e, v) {
             for ((&t, &v), out) in t.iter().zip(v).zip(out) {
-                *out = scaled(t, e.slope(FullRange(v)).0);
+                *out = scaled(E::GATES, t, e.slope(FullRange(v)).0);
             }
             return;
         }
         for ((&t, &v), out) in t.iter().zip(v).zip(out) {
-            *out = scaled(t, e.slope(v));
+            *out = scaled(E::GATES, t, e.slope(v));
         }
     }
 }
@@ -157,7 +163,7 @@ where
         for (((&x, &t), y), dy) in x.iter().zip(t).zip(y).zip(dy) {
             let value = e.f(x);
             *y = value;
-            *dy = scaled(t, e.slope(if matches!(E::SLOPE, Of::Output) { value } else { x }));
+            *dy = scaled(E::GATES, t, e.slope(if matches!(E::SLOPE, Of::Output) { value } else { x }));
         }
     }
 }
@@ -239,7 +245,7 @@ where
         return times(t, c);
     }
     let (Value::Array(t), Value::Array(v), false) = (t, v, weak_zeros() || v.dtype().is_complex()) else {
-        return complex::scaled(t, &e.slope(Expr::new(v)).finish(v)?, adjoint);
+        return complex::scaled(E::GATES, t, &e.slope(Expr::new(v)).finish(v)?, adjoint);
     };
     if let Some(out) = small_scaled(e, t, v) {
         return Ok(Value::Array(out));

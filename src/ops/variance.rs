@@ -1,7 +1,7 @@
 //! Variance and standard deviation.
 use super::{
     arith::{Mul, Sub},
-    binary::Binary,
+    binary::{Binary, Scale},
     compare::{compare_number, Order},
     power::Sqrt,
     product::Slope,
@@ -47,7 +47,13 @@ impl Var {
     /// `v * 2 / (n - correction)`.
     fn spread(&self, v: &Value, shape: &[usize]) -> Result<Value> {
         let n = (self.axes.count(shape) as f64 - self.correction).max(0.0);
-        Mul::fixed(v, Fixed::Right(Scalar::Float(2.0 / n)))
+        let factor = Fixed::Right(Scalar::Float(2.0 / n));
+        // Of nothing left of the count the slope is infinite, which matters only where something comes in.
+        if n > 0.0 {
+            Mul::fixed(v, factor)
+        } else {
+            Scale::fixed(v, factor)
+        }
     }
 }
 impl Op for Var {

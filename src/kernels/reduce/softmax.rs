@@ -76,11 +76,11 @@ impl<T: Real + Number + Ordered> Kernel for Rows<'_, T> {
                 let mut products = vec![T::lit(0.0); n];
                 for (row, g) in out.chunks_exact_mut(n).zip(g.chunks_exact(n)) {
                     for ((p, &y), &g) in products.iter_mut().zip(row.iter()).zip(g) {
-                        *p = y * g;
+                        *p = g.scaled(y);
                     }
                     let total = line(Sum(PhantomData), &products, ());
                     for (y, &g) in row.iter_mut().zip(g) {
-                        *y = *y * (g - total);
+                        *y = (g - total).scaled(*y);
                     }
                 }
             }
@@ -88,7 +88,7 @@ impl<T: Real + Number + Ordered> Kernel for Rows<'_, T> {
                 for (row, g) in out.chunks_exact_mut(n).zip(g.chunks_exact(n)) {
                     let total = line(Sum(PhantomData), g, ());
                     for (y, &g) in row.iter_mut().zip(g) {
-                        *y = g - y.exp() * total;
+                        *y = g - total.scaled(y.exp());
                     }
                 }
             }
@@ -171,10 +171,10 @@ impl<T: Real + Ordered> Kernel for Columns<'_, T> {
             }
             Form::Transposed => {
                 let g = &g[..n];
-                let total = total!(n, |r, k| x[r][k] * g[r][k]);
+                let total = total!(n, |r, k| g[r][k].scaled(x[r][k]));
                 for (row, g) in x.iter_mut().zip(g) {
                     for k in 0..WIDTH {
-                        row[k] = row[k] * (g[k] - total[k]);
+                        row[k] = (g[k] - total[k]).scaled(row[k]);
                     }
                 }
             }
@@ -183,7 +183,7 @@ impl<T: Real + Ordered> Kernel for Columns<'_, T> {
                 let total = total!(n, |r, k| g[r][k]);
                 for (row, g) in x.iter_mut().zip(g) {
                     for k in 0..WIDTH {
-                        row[k] = g[k] - row[k].exp() * total[k];
+                        row[k] = g[k] - total[k].scaled(row[k].exp());
                     }
                 }
             }

@@ -62,6 +62,11 @@ where
     fn slope_a<N: Num>(&self, a: N, b: N) -> N;
     /// ∂y/∂b.
     fn slope_b<N: Num>(&self, a: N, b: N) -> N;
+    /// Whether a slope of 0 on this side says that its input is not used, so that nothing infinite comes through it.
+    #[inline(always)]
+    fn gates<const SIDE: usize>(&self) -> bool {
+        false
+    }
     /// The function on integers, where it stays among them; other ops convert integers to floats first.
     const ON_INTEGERS: bool = false;
     fn integer(&self, a: i64, _b: i64) -> i64 {
@@ -169,7 +174,7 @@ where
         };
         let (a, b) = (operand(a, op.fixed()), operand(b, op.fixed()));
         let slope = slope::<E, Expr, SIDE>(&op.op, a, b).finish(t)?;
-        return complex::scaled(t, &slope, adjoint);
+        return complex::scaled(op.op.gates::<SIDE>(), t, &slope, adjoint);
     };
     let operand = |v: Option<&'_ Value>| v.and_then(Value::plain).cloned();
     let (a, b) = (operand(a), operand(b));
@@ -362,10 +367,25 @@ where
     }
 }
 
-/// `t * s`, strongly zero: 0 where `t` is 0, whatever `s` is. The product of all chain rules. Its own slopes are
-/// those of a product.
+/// `t * s`, strongly zero: 0 where `t` is 0, whatever `s` is; with `gates`, also where `s` is 0, whatever `t` is. The
+/// product of all chain rules. Its own slopes are those of a product, so that what the zero leaves out stays left out at
+/// every order.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
-pub struct Scale;
+pub struct Scale {
+    gates: bool,
+}
+impl Scale {
+    /// `t * slope`, where the slope may say that its input is not used.
+    pub fn by(gates: bool, t: &Value, slope: &Value) -> Result<Value> {
+        if !gates {
+            return Scale::of(t, slope);
+        }
+        let (t, slope) = expand::pair(Self::NAME, t, slope)?;
+        let dtype = Promotion::default().tensor(t.dtype(), 1).tensor(slope.dtype(), 1).result(default_dtype());
+        let op = Map2 { op: Scale { gates }, ..Map2::default() };
+        op.call(&[&super::convert::to(&t, dtype)?, &super::convert::to(&slope, dtype)?])
+    }
+}
 impl Binary for Scale {
     const NAME: &'static str = "scale";
     const FORM: Form = Form::Product;
@@ -373,7 +393,11 @@ impl Binary for Scale {
     const ON_COMPLEX: bool = true;
     #[inline(always)]
     fn f<T: Real>(&self, t: T, s: T) -> T {
-        scaled(t, s)
+        scaled(self.gates, t, s)
+    }
+    #[inline(always)]
+    fn gates<const SIDE: usize>(&self) -> bool {
+        SIDE == 1 || self.gates
     }
     #[inline(always)]
     fn slope_a<N: Num>(&self, _: N, s: N) -> N {
@@ -384,8 +408,8 @@ impl Binary for Scale {
         t
     }
     fn complex(&self, t: Complex<f64>, s: Complex<f64>) -> Complex<f64> {
-        if t == Complex::default() {
-            t
+        if t == Complex::default() || (self.gates && s == Complex::default()) {
+            Complex::default()
         } else {
             t * s
         }

@@ -52,7 +52,7 @@ where
     fn run(self) {
         let Scaled(e, t, a, b, out) = self;
         for (((&t, &a), &b), out) in t.iter().zip(a).zip(b).zip(out) {
-            *out = scaled(t, slope::<E, T, SIDE>(e, a, b));
+            *out = scaled(e.gates::<SIDE>(), t, slope::<E, T, SIDE>(e, a, b));
         }
     }
 }
@@ -68,7 +68,8 @@ where
         let Dual(e, [a, b, ta, tb], y, dy) = self;
         for (((((&a, &b), &ta), &tb), y), dy) in a.iter().zip(b).zip(ta).zip(tb).zip(y).zip(dy) {
             *y = e.f(a, b);
-            *dy = scaled(ta, slope::<E, T, 0>(e, a, b)) + scaled(tb, slope::<E, T, 1>(e, a, b));
+            let by_a = scaled(e.gates::<0>(), ta, slope::<E, T, 0>(e, a, b));
+            *dy = by_a + scaled(e.gates::<1>(), tb, slope::<E, T, 1>(e, a, b));
         }
     }
 }

@@ -136,14 +136,7 @@ impl Tensor {
     /// Show another tensor's value and history from now on: what an in-place function does to its input.
     fn _rebind(&self, other: &Tensor) -> PyResult<()> {
         let value = other.value()?;
-        let mut variable = self.variable()?;
-        if variable.is_view() {
-            return Err(
-                Error::graph("mark_dirty", "cannot take a view; clone() it before the in-place function").into()
-            );
-        }
-        variable.rebind(value);
-        Ok(())
+        Ok(self.variable()?.written("mark_dirty", value)?)
     }
     /// Keep the gradient of a tensor that is not a leaf in `.grad`; raises RuntimeError for one that requires none.
     ///
