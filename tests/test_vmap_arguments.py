@@ -58,3 +58,20 @@ def test_what_escapes_a_lane_says_so():
     vmap(write)(X)
     with pytest.raises(RuntimeError, match=r"from inside func\.vmap is used after it ended"):
         kept.numpy()
+
+
+def _writes(shared):
+    def f(a, b):
+        (b if shared else a).add_(1.0)
+        return b + a if bool(a.sum() > 0) else b - a
+
+    return f
+
+
+@pytest.mark.filterwarnings("ignore:.*lane by lane")
+def test_lanes_that_run_one_by_one_do_not_see_each_others_writes():
+    x, b = rg.tensor([[1.0, 2.0], [3.0, 4.0]]), rg.zeros(2)
+    y = vmap(_writes(shared=False), (0, None))(x, b)
+    assert y.tolist() == [[2.0, 3.0], [4.0, 5.0]] and x.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    with pytest.raises(RuntimeError, match=r"changes an argument that all lanes share in place; clone\(\) it"):
+        vmap(_writes(shared=True), (0, None))(x, b)

@@ -1,7 +1,7 @@
 //! sigmoid, log_sigmoid, softplus, logaddexp: e^−|x| and log1p with their rounding errors kept.
 use super::{
     bits::{clamp, fast_two_sum, two_sum, Float, Pair},
-    exp::{exp, exp_of_sum, exp_pair, scale},
+    exp::{exp, exp_fast, exp_of_sum, exp_pair, scale},
     log::ln_of_sum,
 };
 
@@ -24,7 +24,15 @@ fn log1p_pair<T: Float>((e, low): Pair<T>) -> Pair<T> {
 /// exponential is not: it is the smaller one.
 #[inline(always)]
 pub fn sigmoid<T: Float>(x: T) -> T {
-    let e = exp(-x.abs());
+    sigmoid_of(x, exp(-x.abs()))
+}
+/// The same where e^−|x| is a normal number.
+#[inline(always)]
+pub fn sigmoid_fast<T: Float>(x: T) -> T {
+    sigmoid_of(x, exp_fast(-x.abs()))
+}
+#[inline(always)]
+fn sigmoid_of<T: Float>(x: T, e: T) -> T {
     let (sum, error) = fast_two_sum(T::ONE, e);
     let above = T::select(x < T::ZERO, e, T::ONE);
     let inverse = T::ONE / sum;

@@ -26,10 +26,14 @@ pub trait Float: Real + Coefficients {
     const FRAC_1_SQRT_2: (Self, Self);
     /// Arguments of `exp` between which the result is neither zero nor infinite, rounded outwards.
     const EXP_RANGE: (Self, Self);
+    /// Up to this size of the argument the result of `exp` is a normal number.
+    const EXP_NORMAL: Self;
     /// Up to here the reduction of an angle by three parts of π/2 is accurate.
     const ANGLE_MAX: Self;
     /// 2^n, for n the low bits of `k = MAGIC + n`, in the normal range.
     fn power_of_two(k: Self) -> Self;
+    /// `x·2^n`, for n the low bits of `k = MAGIC + n`, where `x` and the product are normal numbers.
+    fn shifted(x: Self, k: Self) -> Self;
     /// Bit `i` of the integer held in the low bits of `k`.
     fn bit(k: Self, i: u32) -> bool;
     /// `x = m·2^e` with m in [√½, √2), for positive normal `x`.
@@ -40,7 +44,7 @@ pub trait Float: Real + Coefficients {
 
 macro_rules! float {
     ($t:ident, $bits:ident, $mantissa:literal, normalising $normal:expr, ln2 $ln2:expr, rest $ln2_rest:expr,
-     log2e $log2e:expr, log10e $log10e:expr, pi $pi:expr, root $root:expr, exp $exp:expr, angle $angle:expr) => {
+     log2e $log2e:expr, log10e $log10e:expr, pi $pi:expr, root $root:expr, exp $exp:expr, normal $exp_normal:expr, angle $angle:expr) => {
         impl Float for $t {
             const ZERO: $t = 0.0;
             const ONE: $t = 1.0;
@@ -59,10 +63,15 @@ macro_rules! float {
             const FRAC_2_PI: $t = std::$t::consts::FRAC_2_PI;
             const FRAC_1_SQRT_2: ($t, $t) = (std::$t::consts::FRAC_1_SQRT_2, $root);
             const EXP_RANGE: ($t, $t) = $exp;
+            const EXP_NORMAL: $t = $exp_normal;
             const ANGLE_MAX: $t = $angle;
             #[inline(always)]
             fn power_of_two(k: $t) -> $t {
                 $t::from_bits((k.to_bits() << $mantissa).wrapping_add((1.0 as $t).to_bits()))
+            }
+            #[inline(always)]
+            fn shifted(x: $t, k: $t) -> $t {
+                $t::from_bits(x.to_bits().wrapping_add(k.to_bits() << $mantissa))
             }
             #[inline(always)]
             fn bit(k: $t, i: u32) -> bool {
@@ -90,14 +99,14 @@ macro_rules! float {
 float! {
     f32, u32, 23, normalising (33554432.0, 25.0), ln2 (6.931_381e-1, 9.058_001e-6), rest -1.9046542e-9,
     log2e 1.925963e-8, log10e -1.010305e-8, pi (-4.371139e-8, -1.7151245e-15), root 1.210_161_75e-8,
-    exp (-104.0, 89.0), angle 65536.0
+    exp (-104.0, 89.0), normal 87.0, angle 65536.0
 }
 float! {
     f64, u64, 52, normalising (18014398509481984.0, 54.0),
     ln2 (6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10), rest 2.3190468138462996e-17,
     log2e 2.0355273740931033e-17, log10e 1.098319650216765e-17,
     pi (6.123233995736766e-17, -1.4973849048591698e-33), root -4.833646656726457e-17,
-    exp (-746.0, 710.0), angle 1099511627776.0
+    exp (-746.0, 710.0), normal 708.0, angle 1099511627776.0
 }
 
 /// An unevaluated sum of a number and a much smaller one.
@@ -136,12 +145,40 @@ pub fn divide<T: Float>(a: Pair<T>, b: Pair<T>) -> Pair<T> {
     let rest = (-q).mul_add(b.0, a.0) + (-q).mul_add(b.1, a.1);
     (q, rest * inverse)
 }
-/// Polynomial with coefficients from the constant term on (Horner).
+/// Polynomial with coefficients from the constant term on, by Estrin's scheme (1960): the steps that wait for each other
+/// are few, so that a processor works on several at once.
 #[inline(always)]
 pub fn polynomial<T: Float>(x: T, coefficients: &[T]) -> T {
-    match coefficients.split_last() {
-        Some((&last, rest)) => rest.iter().rev().fold(last, |p, &c| p.mul_add(x, c)),
-        None => T::ZERO,
+    let two = x * x;
+    let four = two * two;
+    // Up to four terms from the first one on.
+    let part = |c: &[T]| match *c {
+        [a, b, c, d, ..] => d.mul_add(x, c).mul_add(two, b.mul_add(x, a)),
+        [a, b, c] => c.mul_add(two, b.mul_add(x, a)),
+        [a, b] => b.mul_add(x, a),
+        [a] => a,
+        [] => T::ZERO,
+    };
+    let from = |n: usize| part(coefficients.get(n..).unwrap_or_default());
+    match coefficients.len() {
+        0..=4 => from(0),
+        5..=8 => from(4).mul_add(four, from(0)),
+        9..=12 => from(8).mul_add(four * four, from(4).mul_add(four, from(0))),
+        13..=16 => {
+            let high = from(12).mul_add(four, from(8));
+            high.mul_add(four * four, from(4).mul_add(four, from(0)))
+        }
+        _ => {
+            // Longer ones eight terms at a time.
+            let eight = four * four;
+            let mut n = (coefficients.len() - 1) / 8 * 8;
+            let mut p = from(n + 4).mul_add(four, from(n));
+            while n > 0 {
+                n -= 8;
+                p = p.mul_add(eight, from(n + 4).mul_add(four, from(n)));
+            }
+            p
+        }
     }
 }
 /// The same with the rounding errors of the last two steps.

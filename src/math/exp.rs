@@ -50,6 +50,18 @@ pub fn exp<T: Float>(x: T) -> T {
     scale((r * r).mul_add(polynomial(r, T::EXP), r) + T::ONE, k)
 }
 #[inline(always)]
+pub fn fits<T: Float>(x: T) -> bool {
+    x.abs() <= T::EXP_NORMAL
+}
+/// eˣ where the result is a normal number: scaling adds to the exponent.
+#[inline(always)]
+pub fn exp_fast<T: Float>(x: T) -> T {
+    let k = x.mul_add(T::LOG2_E.0, T::MAGIC);
+    let n = k - T::MAGIC;
+    let r = (-n).mul_add(T::LN2.1, (-n).mul_add(T::LN2.0, x));
+    T::shifted((r * r).mul_add(polynomial(r, T::EXP), r) + T::ONE, k)
+}
+#[inline(always)]
 pub fn exp2<T: Float>(x: T) -> T {
     let low = T::EXP_RANGE.0 * T::lit(1.5);
     let high = T::EXP_RANGE.1 * T::lit(1.5);

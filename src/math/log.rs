@@ -55,12 +55,23 @@ pub fn guarded<T: Float>(x: T, value: T) -> T {
     T::select((x > T::ZERO) & (x < T::INFINITY), value, outside)
 }
 #[inline(always)]
-pub fn ln<T: Float>(x: T) -> T {
-    let (m, e) = split(x);
+fn ln_of<T: Float>((m, e): Pair<T>) -> T {
     let f = m - T::ONE;
     let (series, half) = series(f);
-    let value = e.mul_add(T::LN2.0, f - (half - e.mul_add(T::LN2.1, series)));
-    guarded(x, value)
+    e.mul_add(T::LN2.0, f - (half - e.mul_add(T::LN2.1, series)))
+}
+#[inline(always)]
+pub fn ln<T: Float>(x: T) -> T {
+    guarded(x, ln_of(split(x)))
+}
+#[inline(always)]
+pub fn fits<T: Float>(x: T) -> bool {
+    (x >= T::MIN_POSITIVE) & (x < T::INFINITY)
+}
+/// ln(x) of a positive normal number.
+#[inline(always)]
+pub fn ln_fast<T: Float>(x: T) -> T {
+    ln_of(T::split(x))
 }
 #[inline(always)]
 pub fn log2<T: Float>(x: T) -> T {

@@ -82,9 +82,15 @@ pub trait Real:
     fn rsqrt(self) -> Self;
 
     fn exp(self) -> Self;
+    /// Holds where [`Real::exp_fits`] does.
+    fn exp_fast(self) -> Self;
+    fn exp_fits(self) -> bool;
     fn exp2(self) -> Self;
     fn expm1(self) -> Self;
     fn ln(self) -> Self;
+    /// Holds where [`Real::ln_fits`] does.
+    fn ln_fast(self) -> Self;
+    fn ln_fits(self) -> bool;
     fn log2(self) -> Self;
     fn log10(self) -> Self;
     fn log1p(self) -> Self;
@@ -119,6 +125,8 @@ pub trait Real:
 
     /// 1 / (1 + e⁻ˣ).
     fn sigmoid(self) -> Self;
+    /// Holds where [`Real::exp_fits`] does.
+    fn sigmoid_fast(self) -> Self;
     /// ln(sigmoid(x)).
     fn log_sigmoid(self) -> Self;
     /// ln(1 + eˣ).
@@ -264,6 +272,14 @@ macro_rules! real {
                 1.0 / $t::sqrt(self)
             }
             #[inline(always)]
+            fn exp_fits(self) -> bool {
+                exp::fits(self)
+            }
+            #[inline(always)]
+            fn ln_fits(self) -> bool {
+                log::fits(self)
+            }
+            #[inline(always)]
             fn sin_fits(self) -> bool {
                 trig::fits(self)
             }
@@ -288,12 +304,12 @@ macro_rules! real {
                 remainder::fits(self, y)
             }
             forward! {
-                exp: exp exp2 expm1;
-                log: ln log2 log10 log1p;
+                exp: exp exp_fast exp2 expm1;
+                log: ln ln_fast log2 log10 log1p;
                 trig: sin cos tan sin_any cos_any tan_any;
                 inverse_trig: asin acos atan;
                 hyperbolic: sinh cosh tanh asinh acosh atanh;
-                activation: sigmoid log_sigmoid softplus;
+                activation: sigmoid sigmoid_fast log_sigmoid softplus;
                 erf: erf erfc erfinv ndtr;
             }
             forward_binary! {

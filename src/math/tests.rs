@@ -229,7 +229,22 @@ fn polygamma() {
 }
 #[test]
 fn full_range_forms_extend_the_fast_ones() {
+    macro_rules! same_bits {
+        ($x:ident) => {
+            if $x.exp_fits() {
+                assert_eq!(Real::exp($x).to_bits(), $x.exp_fast().to_bits(), "exp({:?})", $x);
+                assert_eq!(Real::sigmoid($x).to_bits(), $x.sigmoid_fast().to_bits(), "sigmoid({:?})", $x);
+            }
+            if $x.ln_fits() {
+                assert_eq!(Real::ln($x).to_bits(), $x.ln_fast().to_bits(), "ln({:?})", $x);
+            }
+        };
+    }
+    for x in singles() {
+        same_bits!(x);
+    }
     for x in doubles() {
+        same_bits!(x);
         if x.sin_fits() {
             assert_eq!(x.sin_any().to_bits(), Real::sin(x).to_bits());
         }

@@ -9,11 +9,19 @@ impl Unary for Sigmoid {
     const SLOPE: Of = Of::Output;
     #[inline(always)]
     fn f<T: Real>(&self, x: T) -> T {
-        x.sigmoid()
+        x.sigmoid_fast()
     }
     #[inline(always)]
     fn slope<N: Num>(&self, v: N) -> N {
         v.clone() * (N::lit(1.0) - v)
+    }
+    const LIMITED: bool = true;
+    #[inline(always)]
+    fn fits<T: Real>(&self, x: T) -> bool {
+        x.exp_fits()
+    }
+    fn full<T: Real>(&self, x: T) -> T {
+        x.sigmoid()
     }
 }
 /// log(sigmoid(x)) without overflow.

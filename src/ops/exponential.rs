@@ -13,11 +13,19 @@ impl Unary for Exp {
     const SLOPE: Of = Of::Output;
     #[inline(always)]
     fn f<T: Real>(&self, x: T) -> T {
-        x.exp()
+        x.exp_fast()
     }
     #[inline(always)]
     fn slope<N: Num>(&self, v: N) -> N {
         v
+    }
+    const LIMITED: bool = true;
+    #[inline(always)]
+    fn fits<T: Real>(&self, x: T) -> bool {
+        x.exp_fits()
+    }
+    fn full<T: Real>(&self, x: T) -> T {
+        x.exp()
     }
     const ON_COMPLEX: bool = true;
     fn complex(&self, z: Complex<f64>) -> Complex<f64> {
@@ -62,11 +70,20 @@ impl Unary for Log {
     const SLOPE: Of = Of::Input;
     #[inline(always)]
     fn f<T: Real>(&self, x: T) -> T {
-        x.ln()
+        x.ln_fast()
     }
     #[inline(always)]
     fn slope<N: Num>(&self, v: N) -> N {
         v.recip()
+    }
+    const LIMITED: bool = true;
+    const SLOPE_LIMITED: bool = false;
+    #[inline(always)]
+    fn fits<T: Real>(&self, x: T) -> bool {
+        x.ln_fits()
+    }
+    fn full<T: Real>(&self, x: T) -> T {
+        x.ln()
     }
     const ON_COMPLEX: bool = true;
     fn complex(&self, z: Complex<f64>) -> Complex<f64> {

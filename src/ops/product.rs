@@ -63,7 +63,7 @@ where
     fn gates(&self) -> bool {
         E::GATES
     }
-    const LIMITED: bool = E::LIMITED;
+    const LIMITED: bool = E::SLOPE_LIMITED;
     #[inline(always)]
     fn fits<T: Real>(&self, v: T) -> bool {
         self.0.fits(v)

@@ -50,6 +50,8 @@ where
         true
     }
     const LIMITED: bool = false;
+    /// Whether the slope, too, holds only where `fits` says.
+    const SLOPE_LIMITED: bool = Self::LIMITED && matches!(Self::SLOPE, Of::Input);
     fn full<T: Real>(&self, x: T) -> T {
         self.f(x)
     }
@@ -84,6 +86,8 @@ where
 }
 
 struct Apply<'a, E, T>(&'a E, &'a [T], &'a mut [T]);
+/// Elements that are looked at before the loop that holds for all of them is chosen: they stay in the nearest cache.
+const LOOK: usize = 512;
 #[inline(always)]
 fn all_fit<E: Unary, T: Real>(e: &E, xs: &[T]) -> bool
 where
@@ -103,14 +107,22 @@ where
     #[inline(always)]
     fn run(self) {
         let Apply(e, x, y) = self;
-        if E::LIMITED && !all_fit(e, x) {
+        if !E::LIMITED {
             for (&x, y) in x.iter().zip(y) {
-                *y = e.full(x);
+                *y = e.f(x);
             }
             return;
         }
-        for (&x, y) in x.iter().zip(y) {
-            *y = e.f(x);
+        for (x, y) in x.chunks(LOOK).zip(y.chunks_mut(LOOK)) {
+            if all_fit(e, x) {
+                for (&x, y) in x.iter().zip(y) {
+                    *y = e.f(x);
+                }
+            } else {
+                for (&x, y) in x.iter().zip(y) {
+                    *y = e.full(x);
+                }
+            }
         }
     }
 }
@@ -132,7 +144,7 @@ where
     #[inline(always)]
     fn run(self) {
         let Scaled(e, t, v, out) = self;
-        if E::LIMITED && !all_fit(e, v) {
+        if E::SLOPE_LIMITED && !all_fit(e, v) {
             for ((&t, &v), out) in t.iter().zip(v).zip(out) {
                 *out = scaled(E::GATES, t, e.slope(FullRange(v)).0);
             }
@@ -154,9 +166,10 @@ where
     fn run(self) {
         let Dual(e, x, t, y, dy) = self;
         if E::LIMITED && !all_fit(e, x) {
-            Scaled(e, t, x, dy).run();
-            for (&x, y) in x.iter().zip(y) {
+            for (((&x, &t), y), dy) in x.iter().zip(t).zip(y).zip(dy) {
                 *y = e.full(x);
+                let slope = e.slope(FullRange(if matches!(E::SLOPE, Of::Output) { *y } else { x })).0;
+                *dy = scaled(E::GATES, t, slope);
             }
             return;
         }

@@ -135,6 +135,7 @@ class _Program:
     def run(self, stacks: list[Any], n: int) -> _Results:
         """All lanes at once."""
         level = _core.Level("vmap", n, self._randomness)
+        before = self._versions(stacks)
         try:
             inner = [level.batch(x) if sliced else x for x, sliced in zip(stacks, self._sliced, strict=True)]
             ys, dims, shape = self._call(inner)
@@ -149,8 +150,22 @@ class _Program:
             reason = str(refused)
         finally:
             level.exit()
+        self._refuse_shared_writes(before, stacks)
         self._warn(reason)
         return self._run_each(stacks, n)
+
+    def _versions(self, stacks: list[Any]) -> list[int]:
+        """How often the arguments that all lanes share were written to."""
+        pairs = zip(stacks, self._sliced, strict=True)
+        return [x._version for x, sliced in pairs if not sliced and isinstance(x, Tensor)]
+
+    def _refuse_shared_writes(self, before: list[int], stacks: list[Any]) -> None:
+        """Lane by lane, one lane's write to a shared argument would reach the next."""
+        if self._versions(stacks) != before:
+            raise RuntimeError(
+                f"vmap: {name_of(self._func)} runs lane by lane and changes an argument that all lanes share in place; "
+                "clone() it inside the function"
+            )
 
     def run_in_chunks(self, stacks: list[Any], n: int, size: int) -> _Results:
         parts = []
@@ -173,6 +188,7 @@ class _Program:
                 f"vmap: {name_of(self._func)} runs lane by lane, and there are no lanes to learn its shape"
             )
         state = _core.get_rng_state() if self._randomness == "same" else None
+        before = self._versions(stacks)
         results: list[list[Tensor]] = []
         first, dims = None, list[Any]()
         for lane in range(n):
@@ -181,11 +197,13 @@ class _Program:
             # The level is there to refuse random numbers, if they are to be refused.
             level = _core.Level("vmap", 1, "error") if self._randomness == "error" else None
             try:
-                inner = [x[lane] if sliced else x for x, sliced in zip(stacks, self._sliced, strict=True)]
+                # Clones: a lane may write to its part without the caller's tensor changing, as when all run at once.
+                inner = [x[lane].clone() if sliced else x for x, sliced in zip(stacks, self._sliced, strict=True)]
                 ys, dims, shape = self._call(inner)
             finally:
                 if level is not None:
                     level.exit()
+            self._refuse_shared_writes(before, stacks)
             if lane and not alike(shape, first):
                 raise ValueError(f"vmap: {name_of(self._func)} returns other structures in lane 0 and lane {lane}")
             first = shape
