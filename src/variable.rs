@@ -29,9 +29,13 @@ pub struct Variable {
     /// Ops that lead from the family's base to this view.
     path: Option<Arc<[Prim]>>,
     generation: u64,
+    /// The last level entered when this variable was made: values of later levels must not be written into it.
+    born: u64,
 }
 struct Family {
     base: Mutex<Base>,
+    /// Likewise, of the base.
+    born: u64,
 }
 struct Base {
     value: Value,
@@ -45,7 +49,7 @@ impl Family {
 
 impl Variable {
     pub fn new(value: Value) -> Variable {
-        Variable { value, cell: None, family: None, path: None, generation: 0 }
+        Variable { value, cell: None, family: None, path: None, generation: 0, born: trace::latest_level() }
     }
     /// The value, where it is known to be current without looking at a base.
     #[inline]
@@ -84,6 +88,7 @@ impl Variable {
     /// Take on the value of a function that wrote this variable's storage itself.
     pub fn written(&mut self, op: &'static str, new: Value) -> Result<()> {
         let old = self.value()?;
+        self.check_outside(op, &new)?;
         if !self.is_view() {
             self.rebind(new);
             return Ok(());
@@ -97,9 +102,10 @@ impl Variable {
     /// The view `op` of this variable, a member of its family.
     pub fn view(&mut self, op: Prim) -> Result<Variable> {
         let value = self.value()?;
-        let family = self
-            .family
-            .get_or_insert_with(|| Arc::new(Family { base: Mutex::new(Base { value: value.clone(), generation: 0 }) }));
+        let family = self.family.get_or_insert_with(|| {
+            let base = Mutex::new(Base { value: value.clone(), generation: 0 });
+            Arc::new(Family { base, born: self.born })
+        });
         let seen = trace::apply(op.clone(), &[&value])?.swap_remove(0);
         if !shares(&seen, &value) {
             return Ok(Variable::new(seen));
@@ -119,6 +125,7 @@ impl Variable {
             family: Some(family.clone()),
             path: Some(path),
             generation: self.generation,
+            born: self.born,
         })
     }
     pub fn is_view(&self) -> bool {
@@ -241,7 +248,24 @@ impl Variable {
         }
         Ok(())
     }
+    /// Refuse values of a transformation that began after this tensor was made: they would be dead when it ends, and the
+    /// tensor with them. Dual levels are entered by hand, and what they leave behind says so itself.
+    fn check_outside(&self, op: &'static str, new: &Value) -> Result<()> {
+        let born = self.family.as_ref().map_or(self.born, |family| family.born);
+        match new {
+            Value::Traced(t) if t.level.id() > born && t.level.name() != "dual_level" => Err(Error::graph(
+                op,
+                format!(
+                    "cannot write a value of {} into a tensor of shape {} from outside of it; clone() that tensor inside",
+                    t.level.name(),
+                    show(new.shape())
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
     fn write_value(&mut self, op: &'static str, old: Value, new: Value, since: u64) -> Result<()> {
+        self.check_outside(op, &new)?;
         if new.dtype() != old.dtype() && new.dtype().category() > old.dtype().category() {
             return Err(Error::dtype(
                 op,

@@ -214,7 +214,13 @@ pub fn index_put_axis(
 /// Coordinates of the true elements, one index array per axis of the mask. Needs the numbers of the mask.
 pub fn nonzero(op: &'static str, mask: &Value) -> Result<Vec<Value>> {
     let Some(array) = mask.plain() else {
-        return Err(Error::graph(op, "how many elements a mask selects depends on its values, which vmap and func transforms do not show; use where()"));
+        return Err(match mask.numbers() {
+            None => mask.without_numbers(op),
+            Some(_) => Error::graph(
+                op,
+                "how many elements a mask selects depends on its values, which func transforms do not show; use where()",
+            ),
+        });
     };
     let flags = super::compare::nonzero_flags(array)?;
     let found = gather::nonzero(&flags);

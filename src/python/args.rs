@@ -1,5 +1,5 @@
 //! Arguments in the forms PyTorch and NumPy users write them.
-use super::{dtype::Arg, tensor::Tensor};
+use super::{dtype::Arg, error::DataDependentError, tensor::Tensor};
 use crate::{
     dtype::DType,
     error::Error,
@@ -13,14 +13,17 @@ pub struct Dims(pub Vec<i64>);
 impl<'a, 'py> FromPyObject<'a, 'py> for Dims {
     type Error = PyErr;
     fn extract(obj: Borrowed<'a, 'py, PyAny>) -> PyResult<Dims> {
-        if let Ok(one) = obj.extract::<i64>() {
-            return Ok(Dims(vec![one]));
-        }
-        obj.extract::<Vec<i64>>().map(Dims).map_err(|_| {
-            PyTypeError::new_err(format!(
+        let many = match obj.extract::<i64>() {
+            Ok(one) => return Ok(Dims(vec![one])),
+            Err(e) if depends_on_numbers(obj.py(), &e) => return Err(e),
+            Err(_) => obj.extract::<Vec<i64>>(),
+        };
+        many.map(Dims).map_err(|e| match depends_on_numbers(obj.py(), &e) {
+            true => e,
+            false => PyTypeError::new_err(format!(
                 "dim: expected an int or a tuple of ints, not {}",
                 obj.repr().map(|r| r.to_string()).unwrap_or_default()
-            ))
+            )),
         })
     }
 }
@@ -44,15 +47,23 @@ pub fn dtype(d: Option<Arg>) -> Option<DType> {
 }
 /// Sizes given one by one or as a single tuple.
 pub fn integers(op: &'static str, args: &Bound<'_, PyTuple>) -> PyResult<Vec<i64>> {
-    let bad = |_| PyTypeError::new_err(format!("{op}: expected ints or one tuple of ints, not {args}"));
+    let bad = |e: PyErr| match depends_on_numbers(args.py(), &e) {
+        true => e,
+        false => PyTypeError::new_err(format!("{op}: expected ints or one tuple of ints, not {args}")),
+    };
     if args.len() == 1 {
         let first = args.get_item(0)?;
-        if let Ok(n) = first.extract::<i64>() {
-            return Ok(vec![n]);
-        }
-        return first.extract::<Vec<i64>>().map_err(bad);
+        return match first.extract::<i64>() {
+            Ok(n) => Ok(vec![n]),
+            Err(e) if depends_on_numbers(args.py(), &e) => Err(e),
+            Err(_) => first.extract::<Vec<i64>>().map_err(bad),
+        };
     }
     args.extract::<Vec<i64>>().map_err(bad)
+}
+/// Whether an argument is a tensor that stands for many: `vmap` then runs lane by lane.
+fn depends_on_numbers(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<DataDependentError>(py)
 }
 /// Sizes of a new tensor: none negative.
 pub fn sizes(op: &'static str, given: &[i64]) -> PyResult<Shape> {

@@ -4,7 +4,7 @@ use super::{
     numpy::{from_numpy_array, to_numpy},
     tensor::Tensor,
 };
-use crate::{error::Error, trace::Value};
+use crate::trace::Value;
 use pyo3::{
     exceptions::{PyBufferError, PyTypeError},
     prelude::*,
@@ -47,12 +47,7 @@ impl Tensor {
         let equal = crate::ops::compare::compare(crate::ops::compare::Order::Equal, &self.value()?, &item.value()?)?;
         let all = crate::shape::Axes::all(equal.rank());
         let any = crate::ops::reduce::truth(&equal, all, false, false)?;
-        Ok(any
-            .numbers()
-            .ok_or_else(|| Error::graph("contains", "a batched tensor has no numbers of its own"))?
-            .item()?
-            .to_i64()
-            != 0)
+        Ok(any.numbers().ok_or_else(|| any.without_numbers("contains"))?.item()?.to_i64() != 0)
     }
     fn __reduce_ex__(slf: Bound<'_, Self>, protocol: i64) -> PyResult<Py<PyAny>> {
         Ok(slf.py().import("rustgrad._pickle")?.call_method1("reduce", (&slf, protocol))?.unbind())

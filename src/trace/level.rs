@@ -38,6 +38,9 @@ impl Info {
     pub fn id(&self) -> u64 {
         self.id
     }
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
     pub fn lanes(&self) -> Option<Lanes> {
         self.lanes
     }
@@ -61,6 +64,13 @@ impl Info {
     }
 }
 
+/// The id of the next level.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+/// The id of the level that was entered last, on any thread: what is made now is older than all later ones.
+#[inline]
+pub fn latest_level() -> u64 {
+    NEXT.load(Ordering::Relaxed) - 1
+}
 thread_local! {
     /// Active levels of this thread, with the grad mode that was set outside each.
     static ACTIVE: RefCell<Vec<(LevelRef, bool)>> = const { RefCell::new(Vec::new()) };
@@ -77,7 +87,6 @@ impl Level {
     }
     /// As `enter`, for a level on which values stand for many.
     pub fn with_lanes(name: &'static str, lanes: Option<Lanes>) -> Level {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let outside = set_grad_enabled(true);
         if !outside {

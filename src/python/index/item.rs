@@ -214,6 +214,13 @@ fn fitted(op: &'static str, value: &Value, shape: &[usize]) -> Result<Value, Err
     expand::to(op, &value, shape)
 }
 
+/// An index that is one mask over all dimensions.
+fn whole_mask(index: &Bound<'_, PyAny>, shape: &[usize]) -> PyResult<Option<Value>> {
+    let Ok(mask) = index.cast::<Tensor>() else { return Ok(None) };
+    let mask = mask.get().value()?;
+    Ok((mask.dtype() == DType::Bool && mask.rank() > 0 && mask.shape() == shape).then_some(mask))
+}
+
 #[pymethods]
 impl Tensor {
     fn __getitem__(&self, index: &Bound<'_, PyAny>) -> PyResult<Tensor> {
@@ -222,7 +229,7 @@ impl Tensor {
     fn __setitem__(&self, index: &Bound<'_, PyAny>, value: Operand) -> PyResult<()> {
         let mut variable = self.variable()?;
         let old = variable.value()?;
-        let parsed = parse(old.shape(), index)?;
+        let mask = whole_mask(index, old.shape())?;
         let new = source(value, old.dtype())?;
         if new.dtype().category() > old.dtype().category() && new.dtype().is_complex() {
             return Err(
@@ -230,6 +237,11 @@ impl Tensor {
             );
         }
         let new = convert::to(&new, old.dtype())?;
+        if let (Some(mask), 0) = (mask, new.rank()) {
+            // Which elements are true need not be known for this.
+            return Ok(variable.write("setitem", |target| indexing::masked_fill(target, &mask, &new))?);
+        }
+        let parsed = parse(old.shape(), index)?;
         let mut view = basic(&mut variable, &parsed, true)?;
         drop(variable);
         if parsed.arrays.is_empty() {
