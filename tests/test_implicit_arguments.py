@@ -89,3 +89,5 @@ def test_the_map_is_called_once_more_than_it_was():
     calls = []
     func.custom_linear_solve(lambda v: calls.append(v) or v, B, lambda f, b: f(b))
     assert len(calls) == 3
+    func.jvp(lambda b: func.custom_linear_solve(lambda v: calls.append(v) or v, b, lambda f, b: f(b)), (B,), (B,))
+    assert len(calls) == 3 + 3 + 2

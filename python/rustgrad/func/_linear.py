@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -92,6 +93,7 @@ def _of_floating(f: Function_, values: tuple[Tensor, ...]) -> tuple[list[int], F
 
 
 def pulled(f: Function_, values: tuple[Tensor, ...], g: Tensor) -> list[Any]:
+    """The cotangents of the tensors among ``values`` for that of the result, None for those that have none."""
     places, of_chosen, chosen = _of_floating(f, values)
     found: list[Any] = [None] * len(values)
     if places:
@@ -101,6 +103,7 @@ def pulled(f: Function_, values: tuple[Tensor, ...], g: Tensor) -> list[Any]:
 
 
 def pushed(f: Function_, values: tuple[Tensor, ...], ts: Any) -> Any:
+    """The tangent of the result, None where nothing moves."""
     places, of_chosen, chosen = _of_floating(f, values)
     moving = [k for k, i in enumerate(places) if ts[i] is not None]
     if not moving:
@@ -136,7 +139,7 @@ class _LinearSolve(Function):
         spec, (x, *values) = ctx.spec, ctx.saved_tensors
         moved = pushed(lambda *vs: spec.matvec(x, *spec.args(vs)), tuple(values), ts)
         right = tb if moved is None else -moved if tb is None else tb - moved
-        return _solved(spec, right, values)
+        return _solved(spec.again(), right, values)
 
 
 class _Linear(Spec):
@@ -171,16 +174,22 @@ class _Linear(Spec):
                     "(some vector); move constant terms to b, or solve other equations with custom_root"
                 )
 
+    def again(self) -> _Linear:
+        """The same map for a further system: it need not be looked at as closely."""
+        other = copy.copy(self)
+        other.given = False
+        return other
+
     def transposed(self) -> _Linear:
         if self.symmetric:
-            return self
+            return self.again()
         matvec = self.matvec
         solve = self.solve if self.transpose_solve is None else self.transpose_solve
 
         def back(v: Tensor, *args: Any) -> Tensor:
             # Any point will do: the map is linear.
-            pulled: Tensor = vjp(lambda u: matvec(u, *args), _core.zeros_like(v))[1](v)[0]
-            return pulled
+            g: Tensor = vjp(lambda u: matvec(u, *args), _core.zeros_like(v))[1](v)[0]
+            return g
 
         return _Linear(
             self.name,
