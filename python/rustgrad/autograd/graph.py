@@ -124,13 +124,38 @@ class _File:
     """A tensor's numbers in a file that goes when nobody needs it any more."""
 
     def __init__(self, tensor: Tensor, directory: str | None) -> None:
-        handle, self.path = tempfile.mkstemp(suffix=".npy", prefix="saved-", dir=directory)
-        with os.fdopen(handle, "wb") as file:
-            np.save(file, tensor.numpy(), allow_pickle=False)
-        self._remove = weakref.finalize(self, _remove, self.path)
+        try:
+            handle, self.path = tempfile.mkstemp(suffix=".npy", prefix="saved-", dir=directory)
+            # From now on, so that a file which was not written to the end goes as well.
+            self._remove = weakref.finalize(self, _remove, self.path)
+            with os.fdopen(handle, "wb") as file:
+                np.save(file, tensor.numpy(), allow_pickle=False)
+        except OSError as error:
+            size = tensor.numel() * tensor.element_size()
+            raise _in_words(
+                error,
+                f"save_on_disk: cannot write a tensor of {size} bytes into {directory or tempfile.gettempdir()} "
+                f"({error.strerror or error}); give a directory that exists, may be written to and has room",
+            ) from error
 
     def load(self) -> Tensor:
-        return from_numpy(np.load(self.path, allow_pickle=False))
+        try:
+            return from_numpy(np.load(self.path, allow_pickle=False))
+        except OSError as error:
+            raise _in_words(error, self._lost(error.strerror or str(error))) from error
+        except (EOFError, ValueError) as error:
+            raise RuntimeError(self._lost("the file is damaged")) from error
+
+    def _lost(self, why: str) -> str:
+        return (
+            f"save_on_disk: cannot read {self.path}, where a tensor waits for the sweep ({why}); leave the files alone "
+            "until the graph is gone"
+        )
+
+
+def _in_words(error: OSError, sentence: str) -> OSError:
+    """An error of the same kind; NumPy's own have no number."""
+    return OSError(sentence) if error.errno is None else OSError(error.errno, sentence)
 
 
 def _remove(path: str) -> None:
@@ -144,7 +169,8 @@ class save_on_disk(saved_tensors_hooks):
     """What operations save for their derivatives waits in files until the sweep reads it.
 
     ``directory`` is where they are (the system's one for temporary files by default); they are removed as soon as the
-    graph lets go of them. Tensors below ``min_bytes`` stay in memory, and so does what a func transform follows.
+    graph lets go of them. Tensors below ``min_bytes`` stay in memory, and so does what a func transform follows. Raises
+    OSError where a file cannot be written or read, RuntimeError in a sweep that finds a damaged one.
 
     >>> import rustgrad as rg
     >>> x = rg.ones(1000, requires_grad=True)
