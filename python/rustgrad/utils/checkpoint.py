@@ -177,8 +177,7 @@ def _same(tensor: Tensor) -> Tensor:
 
 
 _CAPTURED = (
-    "checkpoint: the function reads a tensor that a transform follows and that is not an argument, so it could not be "
-    "run again; pass it as an argument"
+    "checkpoint: the function reads a tensor that a transform follows and is not an argument; pass it as an argument"
 )
 
 
