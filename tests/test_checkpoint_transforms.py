@@ -125,3 +125,12 @@ def test_transforms_inside_of_a_checkpoint(watched):
         (slope,) = rg.autograd.grad(y.sum(), x, create_graph=True)
         assert slope.tolist() == [24.0, 48.0]
         assert rg.autograd.grad(slope.sum(), x)[0].tolist() == [24.0, 24.0]
+
+
+def test_batched_sweeps_say_how():
+    x = rg.tensor([0.3, -0.7], dtype=F64, requires_grad=True)
+    rows = lambda f, **how: rg.autograd.grad(f(x), x, rg.eye(2, dtype=F64), is_grads_batched=True, **how)[0].tolist()
+    f = lambda x: checkpoint(lambda x: x.sin() * x, x)
+    with pytest.raises(RuntimeError, match=r"checkpoint: .* batched sweep .* create_graph=True"):
+        rows(f)
+    assert rows(f, create_graph=True) == rows(lambda x: x.sin() * x)

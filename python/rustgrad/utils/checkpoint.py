@@ -63,11 +63,23 @@ def checkpoint(
             if kind in ("series", "sets"):
                 return call()
             return _followed(function, args, kwargs, _Again(context_fn, preserve_rng_state))
+    if not _recording():
+        # Nothing of this run is kept, and a second one would not do the same.
+        with first:
+            return call()
     region = _Region(call, found, again, preserve_rng_state, determinism_check == "default")
     with first, saved_tensors_hooks(region.pack, region.unpack):
         result = call()
     region.refuse_captured(result)
     return result
+
+
+_PROBE = _core.ones(()).requires_grad_(True)
+
+
+def _recording() -> bool:
+    """Whether tensors that require a gradient are recorded: sweeps under transforms switch that off on their own."""
+    return (_PROBE * 1.0).requires_grad
 
 
 class _Stop(BaseException):
@@ -119,6 +131,13 @@ class _Region:
 
     def _second_run(self) -> tuple[dict[int, Tensor], set[int]]:
         """What the function saves, by number, and which of it does not hold its numbers any more."""
+        with enable_grad():
+            if not _recording():
+                raise RuntimeError(
+                    "checkpoint: the function cannot be run again here, because nothing is recorded inside of a "
+                    "batched sweep (is_grads_batched=True, or one in a func transform); pass create_graph=True to the "
+                    "sweep, or take one cotangent at a time"
+                )
         values: dict[int, Tensor] = {}
         versions: list[int] = []
         last = len(self._shapes)
