@@ -12,6 +12,7 @@ from rustgrad.autograd import grad, graph
 from rustgrad.utils.checkpoint import CheckpointError, checkpoint, checkpoint_sequential
 
 F64 = rg.float64
+ONES = rg.ones(2)
 
 
 def leaf(values):
@@ -129,6 +130,33 @@ def test_an_anomaly_names_the_line():
         with pytest.raises(RuntimeError, match=r"`sqrt` gives a gradient with NaN") as found:
             root.sum().backward()
     assert "root = x.sqrt()  # this line" in str(found.value)
+
+
+class Broken(rg.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx, g):
+        raise ValueError("inside")
+
+
+def test_an_error_of_a_rule_names_the_line_under_detect_anomaly():
+    def raised(transform):
+        with pytest.raises(ValueError, match=r"^inside") as found:
+            transform()
+        return "".join(getattr(found.value, "__notes__", []))
+
+    sum_of = lambda x: Broken.apply(x).sum()  # this line
+    with rg.autograd.detect_anomaly():
+        y = sum_of(leaf([1.0]))
+        ways = y.backward, lambda: rg.func.grad(sum_of)(rg.ones(2)), lambda: rg.func.jvp(sum_of, (ONES,), (ONES,))
+        for way in ways:
+            note = raised(way)
+            assert note.startswith("Broken: the function whose rule raised this was called here:\n")
+            assert note.count("# this line") == 1 and "rustgrad/autograd" not in note
+    assert not raised(sum_of(leaf([1.0])).backward)
 
 
 def test_strong_zeros_and_the_way_out():

@@ -8,6 +8,8 @@ import weakref
 import numpy as np
 import pytest
 import rustgrad as rg
+from rustgrad.autograd.graph import saved_tensors_hooks
+from rustgrad.utils.checkpoint import checkpoint
 
 
 def leaf(*numbers: float):
@@ -188,3 +190,20 @@ def test_removing_a_hook_frees_what_it_held():
     del marker
     gc.collect()
     assert ref() is None
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["hooks", "checkpoint"])
+def test_a_transform_of_what_requires_a_gradient_is_refused(inside):
+    slope = rg.func.grad(lambda x: (x.sin() * x).sum())
+    x = rg.tensor([0.3, -0.7], dtype=rg.float64, requires_grad=True)
+
+    def found():
+        if inside:
+            return checkpoint(slope, x)
+        with saved_tensors_hooks(lambda t: t, lambda t: t):
+            return slope(x)
+
+    with pytest.raises(RuntimeError, match=r"^saved_tensors_hooks: .* history would be lost; detach\(\)"):
+        found()
+    with rg.no_grad():
+        assert found().tolist() == slope(x).tolist()

@@ -207,3 +207,27 @@ def test_errors(call, error, message):
 def test_a_dense_function_is_refused():
     with pytest.raises(MemoryError, match=r"this function is dense, use func\.jacobian"):
         jacobian_sparsity(lambda x: x * x.sum(), rg.ones(40_000))
+
+
+ROUNDING = {
+    "a Hessian of zeros": lambda x: sparse_hessian(lambda x: x.softmax(0).sum(), check=True)(x),
+    "single precision inside": lambda x: sparse_jacobian(lambda x: x.to(rg.float32).to(rg.float64) ** 2, check=True)(x),
+    "large numbers that cancel": lambda x: sparse_jacobian(lambda x: x * 1e8 + x.sin() - x * 1e8, check=True)(x),
+}
+
+
+@pytest.mark.parametrize("n", [2, 4, 9])
+@pytest.mark.parametrize("name", ROUNDING)
+def test_check_does_not_take_rounding_for_a_wrong_pattern(name, n):
+    for seed in range(5):
+        ROUNDING[name](point(n, seed))
+
+
+def test_check_finds_small_entries_that_were_dropped():
+    narrow = jacobian_sparsity(lambda x: x.sin(), point(6))
+    with pytest.raises(RuntimeError, match=r"sparse_jacobian: the pattern does not fit"):
+        sparse_jacobian(lambda x: x + 1e-7 * x.flip(0), sparsity=narrow, check=True)(point(6))
+    x = point(6)
+    x[0] = 0.0
+    with pytest.raises(RuntimeError, match=r"sparse_jacobian: the pattern does not fit .* row [1-5]"):
+        sparse_jacobian(lambda x: x.sqrt() + x.roll(1).detach() * x.roll(-1), sparsity=narrow, check=True)(x)

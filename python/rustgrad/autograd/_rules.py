@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import _core
 from .._core import Tensor
+from ._origin import naming_origin
 from .function import Function, FunctionCtx, defines, listed, reverse_rule
 from .grad_mode import no_grad
 
@@ -19,8 +20,9 @@ class Rules:
     def __init__(self, cls: type[Function]) -> None:
         self.cls = cls
         self.name = cls.__name__
-        self.reverse = reverse_rule(cls)
-        self.tangent = cls.jvp if defines(cls, "jvp") else None
+        reverse = reverse_rule(cls)
+        self.reverse = None if reverse is None else naming_origin(reverse, self.name)
+        self.tangent = naming_origin(cls.jvp, self.name) if defines(cls, "jvp") else None
         #: Whether the context is filled apart from the computation, and can be filled again at every level.
         self.separate = defines(cls, "setup_context")
 

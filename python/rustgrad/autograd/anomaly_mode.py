@@ -1,4 +1,4 @@
-"""Anomaly detection: errors of a sweep name the line of the program that recorded the op."""
+"""Anomaly detection: a NaN that a sweep makes, and errors of rules in Python, name the lines that recorded the op."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from .. import _core
 class detect_anomaly:
     """Inside, operations remember where they were recorded, and a NaN made by a sweep raises there.
 
-    The RuntimeError names the operator, the input, and the lines of the program that led to it. With
-    ``check_nan=False`` only the places are noted. Slow: for finding mistakes.
+    The RuntimeError names the operator, the input, and the lines of the program that led to it. Errors that a rule of a
+    ``Function`` raises get these lines as a note. With ``check_nan=False`` only the places are noted. Slow: for finding
+    mistakes.
 
     >>> import rustgrad as rg
     >>> x = rg.tensor(0.0, requires_grad=True)

@@ -52,7 +52,8 @@ class saved_tensors_hooks:
     """What operations save for their derivatives goes through ``pack``, and comes back through ``unpack``.
 
     ``pack(tensor)`` may return anything; ``unpack`` of that must return a tensor of the same shape and dtype; another
-    one raises RuntimeError in the sweep. Hooks nest: the innermost counts.
+    one raises RuntimeError in the sweep. Hooks nest: the innermost counts. A func transform that differentiates a
+    function of a tensor that requires a gradient itself raises RuntimeError under hooks.
 
     >>> import rustgrad as rg
     >>> x = rg.tensor([1.0, 2.0], requires_grad=True)
@@ -67,13 +68,38 @@ class saved_tensors_hooks:
         for name, hook in (("pack_hook", pack_hook), ("unpack_hook", unpack_hook)):
             if not callable(hook):
                 raise TypeError(f"saved_tensors_hooks: {name} must be callable, not a {type(hook).__name__}")
-        self._pack, self._unpack = pack_hook, unpack_hook
+
+        def pack(tensor: Tensor) -> Any:
+            packed = pack_hook(tensor)
+            return _WithHistory(packed) if _core._innermost([tensor]) == (None, "tape") else packed
+
+        def unpack(packed: Any) -> Tensor:
+            return unpack_hook(packed.numbers() if isinstance(packed, _WithHistory) else packed)
+
+        self._pack, self._unpack = pack, unpack
 
     def __enter__(self) -> None:
         _core._push_saved_hooks(self._pack, self._unpack)
 
     def __exit__(self, *exc: object) -> None:
         _core._pop_saved_hooks()
+
+
+class _WithHistory:
+    """What a func transform saves of a tensor that requires a gradient itself."""
+
+    def __init__(self, packed: Any) -> None:
+        self._packed = packed
+
+    def numbers(self) -> Any:
+        """The packed tensor, if only its numbers are asked for: the core forgets the history of unpacked ones."""
+        if _core.is_grad_enabled():
+            raise RuntimeError(
+                "saved_tensors_hooks: under these hooks (or inside of checkpoint) a func transform differentiates a "
+                "function of a tensor that requires a gradient itself, and that history would be lost; detach() what "
+                "the transform is given, or call it without the hooks"
+            )
+        return self._packed
 
 
 class disable_saved_tensors_hooks:
@@ -124,13 +150,38 @@ class _File:
     """A tensor's numbers in a file that goes when nobody needs it any more."""
 
     def __init__(self, tensor: Tensor, directory: str | None) -> None:
-        handle, self.path = tempfile.mkstemp(suffix=".npy", prefix="saved-", dir=directory)
-        with os.fdopen(handle, "wb") as file:
-            np.save(file, tensor.numpy(), allow_pickle=False)
-        self._remove = weakref.finalize(self, _remove, self.path)
+        try:
+            handle, self.path = tempfile.mkstemp(suffix=".npy", prefix="saved-", dir=directory)
+            # From now on, so that a file which was not written to the end goes as well.
+            self._remove = weakref.finalize(self, _remove, self.path)
+            with os.fdopen(handle, "wb") as file:
+                np.save(file, tensor.numpy(), allow_pickle=False)
+        except OSError as error:
+            size = tensor.numel() * tensor.element_size()
+            raise _in_words(
+                error,
+                f"save_on_disk: cannot write a tensor of {size} bytes into {directory or tempfile.gettempdir()} "
+                f"({error.strerror or error}); give a directory that exists, may be written to and has room",
+            ) from error
 
     def load(self) -> Tensor:
-        return from_numpy(np.load(self.path, allow_pickle=False))
+        try:
+            return from_numpy(np.load(self.path, allow_pickle=False))
+        except OSError as error:
+            raise _in_words(error, self._lost(error.strerror or str(error))) from error
+        except (EOFError, ValueError) as error:
+            raise RuntimeError(self._lost("the file is damaged")) from error
+
+    def _lost(self, why: str) -> str:
+        return (
+            f"save_on_disk: cannot read {self.path}, where a tensor waits for the sweep ({why}); leave the files alone "
+            "until the graph is gone"
+        )
+
+
+def _in_words(error: OSError, sentence: str) -> OSError:
+    """An error of the same kind; NumPy's own have no number."""
+    return OSError(sentence) if error.errno is None else OSError(error.errno, sentence)
 
 
 def _remove(path: str) -> None:
@@ -144,7 +195,8 @@ class save_on_disk(saved_tensors_hooks):
     """What operations save for their derivatives waits in files until the sweep reads it.
 
     ``directory`` is where they are (the system's one for temporary files by default); they are removed as soon as the
-    graph lets go of them. Tensors below ``min_bytes`` stay in memory, and so does what a func transform follows.
+    graph lets go of them. Tensors below ``min_bytes`` stay in memory, and so does what a func transform follows. Raises
+    OSError where a file cannot be written or read, RuntimeError in a sweep that finds a damaged one.
 
     >>> import rustgrad as rg
     >>> x = rg.ones(1000, requires_grad=True)

@@ -2,9 +2,10 @@
 
 from .._tree import register_pytree_node
 from ._check import check
+from ._linear import custom_linear_solve
 from .batch import vmap
 from .forward import jvp, linearize
-from .implicit import argmin, custom_fixed_point, custom_linear_solve, custom_root
+from .implicit import argmin, custom_fixed_point, custom_root
 from .matrices import hessian, jacfwd, jacobian, jacrev
 from .modules import functional_call, functionalize, stack_module_state
 from .products import ggnvp, hess_diag, hvp, laplacian, vhp

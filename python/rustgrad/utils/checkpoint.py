@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from .. import _core
 from .._core import Tensor
 from .._tree import flatten, unflatten
-from ..autograd._rules import differentiated
-from ..autograd.function import Function, FunctionCtx, listed
+from ..autograd._rules import differentiated, floating
+from ..autograd.function import Function, listed
 from ..autograd.grad_mode import enable_grad
 from ..autograd.graph import saved_tensors_hooks
 from ..func.forward import jvp
@@ -42,7 +42,7 @@ def checkpoint(
     accepted: there is one way here, which takes keyword arguments, nested outputs and captured tensors.
 
     Derivative: that of the function, in either mode and to any order. Inside func transforms, tensors that they follow
-    must be passed as arguments; captured ones raise RuntimeError.
+    must be passed as arguments; captured ones raise RuntimeError, and so does writing to an argument in place.
 
     >>> import rustgrad as rg
     >>> from rustgrad.utils.checkpoint import checkpoint
@@ -60,10 +60,26 @@ def checkpoint(
     if level is not None:
         with first:
             # Series and patterns go forward and save nothing: they follow the function itself.
-            return call() if kind in ("series", "sets") else _followed(function, args, kwargs)
+            if kind in ("series", "sets"):
+                return call()
+            return _followed(function, args, kwargs, _Again(context_fn, preserve_rng_state))
+    if not _recording():
+        # Nothing of this run is kept, and a second one would not do the same.
+        with first:
+            return call()
     region = _Region(call, found, again, preserve_rng_state, determinism_check == "default")
     with first, saved_tensors_hooks(region.pack, region.unpack):
-        return call()
+        result = call()
+    region.refuse_captured(result)
+    return result
+
+
+_PROBE = _core.ones(()).requires_grad_(True)
+
+
+def _recording() -> bool:
+    """Whether tensors that require a gradient are recorded: sweeps under transforms switch that off on their own."""
+    return (_PROBE * 1.0).requires_grad
 
 
 class _Stop(BaseException):
@@ -82,14 +98,23 @@ class _Region:
         # Numbers of what the function overwrites after it was saved.
         self._overwritten: set[int] = set()
 
-    def pack(self, tensor: Tensor) -> int:
+    def pack(self, tensor: Tensor) -> int | Tensor:
+        if not _plain(tensor):
+            return tensor
         self._shapes.append((tuple(tensor.shape), tensor.dtype))
         return len(self._shapes) - 1
 
-    def unpack(self, number: int) -> Tensor:
+    def unpack(self, number: int | Tensor) -> Tensor:
+        if isinstance(number, Tensor):
+            return number
         if number not in self._values:
             self._compute()
         return self._values.pop(number)
+
+    def refuse_captured(self, result: Any) -> None:
+        """What a transform follows ends with it, so the second run would come too late."""
+        if self._shapes and _core._innermost([y for y in flatten(result)[0] if isinstance(y, Tensor)])[0] is not None:
+            raise RuntimeError(_CAPTURED)
 
     def _compute(self) -> None:
         if self._check and any(x._version != version for x, version in self._arguments):
@@ -106,11 +131,20 @@ class _Region:
 
     def _second_run(self) -> tuple[dict[int, Tensor], set[int]]:
         """What the function saves, by number, and which of it does not hold its numbers any more."""
+        with enable_grad():
+            if not _recording():
+                raise RuntimeError(
+                    "checkpoint: the function cannot be run again here, because nothing is recorded inside of a "
+                    "batched sweep (is_grads_batched=True, or one in a func transform); pass create_graph=True to the "
+                    "sweep, or take one cotangent at a time"
+                )
         values: dict[int, Tensor] = {}
         versions: list[int] = []
         last = len(self._shapes)
 
         def pack(tensor: Tensor) -> Tensor:
+            if not _plain(tensor):
+                return tensor
             number = len(values)
             if self._check and (number >= last or self._shapes[number] != (tuple(tensor.shape), tensor.dtype)):
                 raise CheckpointError(
@@ -123,17 +157,11 @@ class _Region:
                 raise _Stop
             return values[number]
 
-        state = _core.get_rng_state()
         try:
-            if self._state is not None:
-                _core.set_rng_state(self._state)
-            with self._context, enable_grad(), saved_tensors_hooks(pack, _same):
+            with _replayed(self._state), self._context, enable_grad(), saved_tensors_hooks(pack, _same):
                 self._call()
         except _Stop:
             pass
-        finally:
-            if self._state is not None:
-                _core.set_rng_state(state)
         if len(values) != last:
             raise CheckpointError(
                 f"checkpoint: the second run saved {len(values)} tensors and the first {last}; "
@@ -142,70 +170,140 @@ class _Region:
         return values, {n for n, version in enumerate(versions) if values[n]._version != version}
 
 
+@contextlib.contextmanager
+def _replayed(state: Tensor | None) -> Iterator[None]:
+    """Draw the random numbers that followed this state once more (None: draw new ones)."""
+    if state is None:
+        yield
+        return
+    before = _core.get_rng_state()
+    _core.set_rng_state(state)
+    try:
+        yield
+    finally:
+        _core.set_rng_state(before)
+
+
+def _plain(tensor: Tensor) -> bool:
+    """Whether this can wait for the second run: what transforms inside of the function follow ends before."""
+    kind: str = _core._innermost([tensor])[1]
+    return kind == "plain"
+
+
 def _same(tensor: Tensor) -> Tensor:
     """What the second run saves is there as long as it runs: it may differentiate itself."""
     return tensor
+
+
+_CAPTURED = (
+    "checkpoint: the function reads a tensor that a transform follows and is not an argument; pass it as an argument"
+)
+
+
+def _contents(x: Tensor) -> tuple[Tensor, int, int]:
+    """What tells whether a tensor was written to: batched ones take new memory and count no versions.
+
+    The numbers come along, so that their memory is not given to others in between.
+    """
+    while (level := _core._innermost([x])[0]) is not None:
+        x = level.strip(x)
+    return x, x.data_ptr(), x._version
+
+
+class _Again:
+    """How the rules run a function once more: the second context, and the random numbers of the first run."""
+
+    def __init__(self, context_fn: Callable[[], tuple[Any, Any]] | None, preserve: bool) -> None:
+        self._context_fn, self.preserve = context_fn, preserve
+
+    @contextlib.contextmanager
+    def run(self, state: Tensor | None) -> Iterator[None]:
+        # Rules run any number of times, contexts perhaps only once: each run asks for its own.
+        context = contextlib.nullcontext() if self._context_fn is None else self._context_fn()[1]
+        with _replayed(state), context:
+            yield
 
 
 class _Followed(Function):
     """A function as an operator whose rules run it again: the way inside of func transforms."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, call: Callable[..., Any], *leaves: Tensor) -> Any:
+    def forward(ctx: Any, call: Callable[..., Any], again: _Again, *leaves: Tensor) -> Any:
         ctx.save_for_backward(*leaves)
         ctx.save_for_forward(*leaves)
-        ctx.call = call  # type: ignore[attr-defined]
+        ctx.call, ctx.again, ctx.state = call, again, _core.get_rng_state() if again.preserve else None
+        given = [x.detach() for x in leaves]
+        before = [_contents(x) for x in given]
         with enable_grad():
-            ys = call(*[x.detach() for x in leaves])
-        if differentiated(ys):
-            raise RuntimeError(
-                "checkpoint: the function reads a tensor that is being differentiated and is not an argument; "
-                "pass it as an argument"
+            ys = call(*given)
+        if any(_contents(x)[1:] != numbers[1:] for x, numbers in zip(given, before, strict=True)):
+            raise CheckpointError(
+                "checkpoint: the function changes an argument in place, so that a second run would compute something "
+                "else; let it change a clone() and return that"
             )
+        if differentiated(ys):
+            raise RuntimeError(_CAPTURED)
+        if not ys:
+            raise TypeError(
+                "checkpoint: inside of a func transform the function must return a tensor, alone or among other "
+                "things; call it without checkpoint"
+            )
+        ctx.carrying = [floating(y) for y in ys]
         return tuple(y.detach() for y in ys)
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> Any:
         leaves = ctx.saved_tensors
-        floating = [i for i, x in enumerate(leaves) if x.dtype.is_floating_point]
-        _, pull = vjp(_of_some(ctx.call, leaves, floating), *[leaves[i] for i in floating])
-        found = dict(zip(floating, pull(tuple(cotangents), retain_graph=False), strict=True))
-        return (None, *(found.get(i) for i in range(len(leaves))))
+        moving = [i for i, x in enumerate(leaves) if floating(x)]
+        with ctx.again.run(ctx.state):
+            _, pull = vjp(_of_some(ctx.call, leaves, moving), *[leaves[i] for i in moving])
+        found = dict(zip(moving, pull(tuple(g for g in cotangents if floating(g)), retain_graph=False), strict=True))
+        return (None, None, *(found.get(i) for i in range(len(leaves))))
 
     @staticmethod
-    def jvp(ctx: Any, _: Any, *tangents: Any) -> Any:
+    def jvp(ctx: Any, _: Any, __: Any, *tangents: Any) -> Any:
         leaves = ctx.saved_tensors
-        floating = [i for i, x in enumerate(leaves) if x.dtype.is_floating_point]
-        given = tuple(tangents[i] for i in floating)
-        return jvp(_of_some(ctx.call, leaves, floating), tuple(leaves[i] for i in floating), given)[1]
+        moving = [i for i, x in enumerate(leaves) if floating(x)]
+        given = tuple(tangents[i] for i in moving)
+        with ctx.again.run(ctx.state):
+            slopes = iter(jvp(_of_some(ctx.call, leaves, moving), tuple(leaves[i] for i in moving), given)[1])
+        return tuple(next(slopes) if carries else None for carries in ctx.carrying)
+
+
+# The name that errors and nodes of the graph show.
+_Followed.__name__ = "checkpoint"
 
 
 def _of_some(call: Callable[..., Any], leaves: Sequence[Tensor], chosen: list[int]) -> Callable[..., Any]:
+    """The function of those leaves alone, and of its results those that have derivatives."""
+
     def of_chosen(*values: Tensor) -> Any:
         full = list(leaves)
         for i, value in zip(chosen, values, strict=True):
             full[i] = value
-        return call(*full)
+        return tuple(y for y in call(*full) if floating(y))
 
     return of_chosen
 
 
-def _followed(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _followed(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], again: _Again) -> Any:
     leaves, structure = flatten((args, kwargs))
     places = [i for i, x in enumerate(leaves) if isinstance(x, Tensor)]
     nested: list[Any] = []
 
     def call(*tensors: Tensor) -> tuple[Tensor, ...]:
+        """The function of its tensors alone; ``nested`` tells where the results belong among others."""
         full = list(leaves)
         for i, x in zip(places, tensors, strict=True):
             full[i] = x
         new_args, new_kwargs = unflatten(structure, full)
         ys, outer = flatten(function(*new_args, **new_kwargs))
-        nested[:] = [outer]
-        return tuple(ys)
+        nested[:] = [outer, ys]
+        return tuple(y for y in ys if isinstance(y, Tensor))
 
-    ys = listed(_Followed.apply(call, *[leaves[i] for i in places]))
-    return unflatten(nested[0], ys)
+    found = iter(listed(_Followed.apply(call, again, *[leaves[i] for i in places])))
+    outer, ys = nested
+    return unflatten(outer, [next(found) if isinstance(y, Tensor) else y for y in ys])
 
 
 def checkpoint_sequential(
