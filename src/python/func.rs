@@ -106,6 +106,11 @@ impl Level {
     fn __hash__(&self) -> u64 {
         self.info.id()
     }
+    /// Whether the transformation is over.
+    #[getter]
+    fn ended(&self) -> bool {
+        self.info.check("level").is_err()
+    }
     /// End the transformation; tensors that stay behind raise when used.
     pub fn exit(&self) {
         self.active().take();

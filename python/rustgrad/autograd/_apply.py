@@ -10,8 +10,9 @@ from .._core import Level, Tensor
 from ._lanes import over_lanes
 from ._refusal import not_differentiable
 from ._reverse import Reverse, refuse_unknown_slopes
-from ._rules import Outcome, Rules, floating, run, summed_to
-from ._transpose import transposed
+from ._rules import Outcome, Rules, check_tangents, floating, run, summed_to
+from ._series import along_curve
+from ._transpose import Derived, transposed
 from .function import Function, listed
 
 
@@ -35,7 +36,7 @@ def interpret(rules: Rules, args: tuple[Any, ...]) -> Outcome:
         inner = interpret(rules, _stripped(level, args))
         followed = [a for a in args if isinstance(a, Tensor)]
         return inner.passed_up([level.depend_on_all(y, followed) if floating(y) else y for y in inner.outputs])
-    raise not_differentiable(f"{rules.name}: a function with its own rules has no Taylor series; nest jvp instead")
+    return along_curve(rules, args, level, interpret)
 
 
 def _stripped(level: Level, args: Sequence[Any]) -> tuple[Any, ...]:
@@ -94,8 +95,7 @@ def _dual(rules: Rules, args: tuple[Any, ...], level: Level) -> Outcome:
     if any(place.kind == "other" and floating(place.other) for place in (*inner.saved, *inner.saved_forward)):
         refuse_unknown_slopes(rules, [*lower, *tangents])
     slopes = _tangents(rules, inner, lower, tangents)
-    if len(slopes) != len(inner.outputs):
-        raise RuntimeError(f"{rules.name}: jvp returned {len(slopes)} tangents for {len(inner.outputs)} outputs")
+    check_tangents(rules, slopes, inner.outputs)
     outputs = []
     for j, (y, t) in enumerate(zip(inner.outputs, slopes, strict=True)):
         outputs.append(y if t is None or not floating(y) or j in inner.constant else level.make_dual(y, t))
@@ -132,7 +132,8 @@ def _derived(rules: Rules, inner: Outcome, lower: Sequence[Any], tangents: list[
         return [None if found[i] is None else summed_to(found[i], tuple(lower[i].shape)) for i in moving]
 
     likes = [_core.zeros_like(outputs[j]) for j in carrying]
-    pushed = transposed(linear, likes, [tangents[i] for i in moving], rules.name, "backward()", "jvp()", rules.cls)
+    rule = Derived(rules.name, "backward()", "jvp()", rules.cls)
+    pushed = transposed(linear, likes, [tangents[i] for i in moving], (*moving, -1, *carrying), rule)
     slopes: list[Any] = [None] * len(outputs)
     for j, t in zip(carrying, pushed, strict=True):
         slopes[j] = t

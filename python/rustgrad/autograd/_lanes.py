@@ -23,14 +23,15 @@ def over_lanes(rules: Rules, args: tuple[Any, ...], level: Level, interpret: Int
     n = next(x.shape[0] for x, yes in zip(stacks, on_lanes, strict=True) if yes)
     if defines(rules.cls, "vmap"):
         return _by_user(rules, stacks, on_lanes, level, n)
+    over = OverLanes(rules, on_lanes, n, level)
     try:
-        inner = interpret(OverLanes(rules, on_lanes, n), stacks)
+        inner = interpret(over, stacks)
     except DataDependentError as refused:
         if getattr(refused, "function", None) != rules.name:
             raise
         reason = str(refused)
     else:
-        return _seen_from_above(inner, level)
+        return _seen_from_above(over, inner, level)
     if rules.name not in _warned:
         _warned.add(rules.name)
         warnings.warn(
@@ -50,12 +51,15 @@ def over_lanes(rules: Rules, args: tuple[Any, ...], level: Level, interpret: Int
     return _joined(outputs, lanes, level)
 
 
-def _seen_from_above(inner: Outcome, level: Level) -> Outcome:
+def _seen_from_above(over: OverLanes, inner: Outcome, level: Level) -> Outcome:
     """The call of stacks as the call of values that stand for them, for levels that follow those."""
     call, flags, forward_flags, attributes = inner.ctx._lanes
     ctx = copy.copy(call.ctx)
     for name, (value, yes) in attributes.items():
         setattr(ctx, name, level.batch(value) if yes else value)
+    for name, place in call.attributes.items():
+        value = getattr(inner.ctx, name)
+        setattr(ctx, name, level.batch(value) if over._has_lanes(place) else value)
 
     def up(places: list[Place], flags: list[bool]) -> list[Place]:
         own = lambda p, yes: Place("other", 0, level.batch(p.other) if yes and p.other is not None else p.other)
@@ -106,15 +110,18 @@ def _by_user(rules: Rules, stacks: tuple[Any, ...], on_lanes: list[bool], level:
 class OverLanes(Rules):
     """The rules of a function, each run for all lanes at once: a function of stacks with rules of its own."""
 
-    def __init__(self, inner: Rules, on_lanes: list[bool], n: int) -> None:
+    def __init__(self, inner: Rules, on_lanes: list[bool], n: int, level: Level) -> None:
         self.inner, self.on_lanes, self.n = inner, on_lanes, n
+        #: The level the lanes come from: what a rule captures or draws belongs to it, as long as it lasts.
+        self._level = level
         self.cls, self.name, self.separate = inner.cls, inner.name, False
         self.reverse = self._reverse if inner.reverse is not None else None
         self.tangent = self._tangent if inner.tangent is not None else None
 
     def _inside(self, f: Callable[[Level], Any], each: Callable[[int], Any] | None = None) -> Any:
         """``f`` with all lanes at once, or ``each`` of them in turn if it asks for plain numbers."""
-        level = Level("vmap", self.n, "same")
+        own = self._level.ended
+        level = Level("vmap", self.n, "same") if own else self._level
         try:
             return f(level)
         except DataDependentError as refused:
@@ -124,8 +131,13 @@ class OverLanes(Rules):
             if each is None:
                 raise
         finally:
-            level.exit()
+            if own:
+                level.exit()
         return [each(k) for k in range(self.n)]
+
+    def _has_lanes(self, place: Place) -> bool:
+        """Whether an argument or output stands for many."""
+        return self.on_lanes[place.index] if place.kind == "input" else place.kind == "output"
 
     def run(self, ctx: FunctionCtx, args: Sequence[Any]) -> Any:
         def forward(level: Level) -> Any:
@@ -142,15 +154,16 @@ class OverLanes(Rules):
             ctx._saved_forward = tuple(
                 outside(t, p) for t, p in zip(call.ctx._saved_forward, call.saved_forward, strict=True)
             )
-            flag = lambda t, place: (
-                self.on_lanes[place.index] if place.kind == "input" else place.kind == "output" or _on(level, t)
-            )
+            flag = lambda t, place: self._has_lanes(place) if place.kind != "other" else _on(level, t)
             flags = [flag(t, p) for t, p in zip(call.ctx._saved, call.saved, strict=True)]
             forward_flags = [flag(t, p) for t, p in zip(call.ctx._saved_forward, call.saved_forward, strict=True)]
+            # Attributes that are arguments or outputs are these at every level; others keep their numbers alone.
+            for name, place in call.attributes.items():
+                setattr(ctx, name, place.among(args, outputs))
             attributes = {
                 name: (level.strip(value), _on(level, value))
                 for name, value in vars(call.ctx).items()
-                if isinstance(value, Tensor) and not name.startswith("_")
+                if isinstance(value, Tensor) and not name.startswith("_") and name not in call.attributes
             }
             ctx._constant = tuple(outputs[j] for j in call.constant)
             ctx.materialize_grads = call.ctx.materialize_grads
@@ -160,30 +173,33 @@ class OverLanes(Rules):
         return self._inside(forward)
 
     def _inner_context(self, ctx: FunctionCtx, level: Level, forward: bool) -> FunctionCtx:
-        call, flags, forward_flags, attributes = ctx._lanes
+        call, flags, forward_flags, _ = ctx._lanes
         inner = copy.copy(call.ctx)
         inner.needs_input_grad = ctx.needs_input_grad
         if forward and forward_flags:
             flags = forward_flags
         put = lambda t, yes: level.batch(t) if yes and t is not None else t
+        self._fill(inner, ctx, flags, put)
+        return inner
+
+    def _fill(self, inner: FunctionCtx, ctx: FunctionCtx, flags: list[bool], put: Callable[[Any, bool], Any]) -> None:
+        """The context of the inner rules: what this one keeps, put before the lanes."""
+        call, _, _, attributes = ctx._lanes
         inner._saved = inner._saved_forward = tuple(
             put(t, yes) for t, yes in zip(ctx.saved_tensors, flags, strict=True)
         )
         for name, (value, yes) in attributes.items():
             setattr(inner, name, put(value, yes))
-        return inner
+        for name, place in call.attributes.items():
+            setattr(inner, name, put(getattr(ctx, name), self._has_lanes(place)))
 
     def _lane_context(self, ctx: FunctionCtx, lane: int, forward: bool) -> FunctionCtx:
-        call, flags, forward_flags, attributes = ctx._lanes
+        call, flags, forward_flags, _ = ctx._lanes
         inner = copy.copy(call.ctx)
         inner.needs_input_grad = ctx.needs_input_grad
         flags = forward_flags if forward and forward_flags else flags
         pick = lambda t, yes: t[lane] if yes and t is not None else t
-        inner._saved = inner._saved_forward = tuple(
-            pick(t, yes) for t, yes in zip(ctx.saved_tensors, flags, strict=True)
-        )
-        for name, (value, yes) in attributes.items():
-            setattr(inner, name, pick(value, yes))
+        self._fill(inner, ctx, flags, pick)
         return inner
 
     def _reverse(self, ctx: FunctionCtx, *gradients: Any) -> tuple[Any, ...]:

@@ -9,8 +9,8 @@ from typing import Any
 from .. import _core
 from .._core import Tensor
 from ._refusal import not_differentiable
-from ._rules import Outcome, Rules, differentiated, floating, summed_to, zeros_of
-from ._transpose import transposed
+from ._rules import Outcome, Rules, check_tangents, differentiated, floating, summed_to, zeros_of
+from ._transpose import Derived, transposed
 from .function import FunctionCtx, listed
 
 #: Whether the bottom tape records shows on what becomes of it.
@@ -94,6 +94,9 @@ class Reverse:
             )
         avals = dict(zip(self.inputs, self._input_avals, strict=True))
         wanted = [i for i in self.inputs if self._needs[i]]
+        shaped: list[Any] = [None] * self._count
+        for j, aval in zip(self.made, self._output_avals, strict=True):
+            shaped[j] = zeros_of(aval)
 
         def linear(*tangents: Tensor) -> list[Any]:
             given: list[Any] = [None] * len(self._arguments)
@@ -102,10 +105,12 @@ class Reverse:
                     given[i] = zeros_of(aval)
             for i, t in zip(wanted, tangents, strict=True):
                 given[i] = t
-            return listed(rules.tangent(ctx, *given))  # type: ignore[misc]
+            slopes = listed(rules.tangent(ctx, *given))  # type: ignore[misc]
+            check_tangents(rules, slopes, shaped)
+            return slopes
 
         likes = [zeros_of(avals[i]) for i in wanted]
-        pulled = transposed(linear, likes, gs, rules.name, "jvp()", "backward()", rules.cls)
+        pulled = transposed(linear, likes, gs, wanted, Derived(rules.name, "jvp()", "backward()", rules.cls))
         result: list[Any] = [None] * len(self._arguments)
         for i, g in zip(wanted, pulled, strict=True):
             result[i] = g

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from .. import _core
 from .._core import Tensor
 from ._origin import naming_origin
+from ._values import differentiated as differentiated
+from ._values import floating as floating
 from .function import Function, FunctionCtx, defines, listed, reverse_rule
 from .grad_mode import no_grad
 
@@ -150,17 +152,6 @@ def run(rules: Rules, args: tuple[Any, ...], needs: Sequence[bool]) -> Outcome:
     return outcome_of(rules, ctx, args, outputs, not isinstance(output, tuple))
 
 
-def differentiated(tensors: Iterable[Any]) -> bool:
-    """Whether any of them is being differentiated, at whatever level: lanes may hide the levels outside of them."""
-    kinds = (kind for t in tensors if isinstance(t, Tensor) for kind in t._watchers)
-    return any(kind.startswith(("tape", "dual", "series")) for kind in kinds)
-
-
-def floating(x: Any) -> bool:
-    """Whether something is a tensor that can carry a derivative."""
-    return isinstance(x, Tensor) and (x.dtype.is_floating_point or x.dtype.is_complex)
-
-
 def summed_to(g: Tensor, shape: tuple[int, ...]) -> Tensor:
     """``g`` added up over the dimensions along which ``shape`` was broadcast to its shape."""
     extra = g.ndim - len(shape)
@@ -168,6 +159,18 @@ def summed_to(g: Tensor, shape: tuple[int, ...]) -> Tensor:
         raise RuntimeError(f"cannot add up {list(g.shape)} to {list(shape)}")
     dims = [*range(extra), *(i + extra for i, n in enumerate(shape) if n == 1 and g.shape[i + extra] != 1)]
     return (g.sum(dims, keepdim=True) if dims else g).reshape(*shape)
+
+
+def check_tangents(rules: Rules, slopes: Sequence[Any], outputs: Sequence[Any]) -> None:
+    """Refuse tangents that are not those of the outputs, by number or by shape."""
+    if len(slopes) != len(outputs):
+        raise RuntimeError(f"{rules.name}: jvp returned {len(slopes)} tangents for {len(outputs)} outputs")
+    for j, (t, y) in enumerate(zip(slopes, outputs, strict=True)):
+        if isinstance(t, Tensor) and tuple(t.shape) != tuple(y.shape):
+            raise RuntimeError(
+                f"{rules.name}: the tangent of output {j} has shape {list(t.shape)} but the output has shape "
+                f"{list(y.shape)}; they must be equal"
+            )
 
 
 def zeros_of(aval: tuple[Any, Any]) -> Tensor:

@@ -9,24 +9,39 @@ from typing import Any
 from .. import _core
 from .._core import Level, NotDifferentiableError, Tensor
 from ._refusal import not_differentiable
+from ._values import bare, floating
 
-# Rules whose transpose was compared with themselves once.
-_proven: weakref.WeakSet[Any] = weakref.WeakSet()
+#: Rules whose transpose was compared with themselves, and for which of their arguments.
+_proven: weakref.WeakKeyDictionary[Any, set[tuple[int, ...]]] = weakref.WeakKeyDictionary()
+#: How much larger than the first, and opposite to it, the second probe is: what is linear is so at every scale.
+_SCALE = -997.0
+
+
+class Derived:
+    """How a missing rule is spoken of: the function, the rule it has, the one it lacks, and its class."""
+
+    def __init__(self, name: str, known: str, missing: str, owner: Any) -> None:
+        self.name, self.missing, self.owner, self._known = name, missing, owner, known
+
+    def refused(self, why: str) -> NotDifferentiableError:
+        return not_differentiable(
+            f"{self.name}: {self.missing} is not defined and cannot be derived from {self._known} by transposition "
+            f"({why}); define {self.missing}"
+        )
 
 
 def transposed(
     linear: Callable[..., list[Any]],
     inputs: Sequence[Tensor],
     cotangents: Sequence[Any],
-    name: str,
-    known: str,
-    missing: str,
-    owner: Any,
+    moving: Sequence[int],
+    rule: Derived,
 ) -> list[Any]:
     """Cotangents of ``inputs`` under a map that is linear in them; None where nothing depends on one.
 
-    Raises NotDifferentiableError where the map leaves the recorded operations (NumPy, ``detach``) or is not linear:
-    a rule that cannot be transposed must not pass for zero.
+    ``moving``: the numbers of the inputs among the function's arguments or results. Raises NotDifferentiableError where
+    the map leaves the recorded operations (NumPy, ``detach``) or is not linear: a rule that cannot be transposed must
+    not pass for zero.
     """
     level = Level("vjp")
     try:
@@ -36,61 +51,70 @@ def transposed(
         except RuntimeError as refused:
             if "being differentiated" not in str(refused):
                 raise
-            raise _cannot(name, known, missing, "it leaves the recorded operations") from refused
+            raise rule.refused("it leaves the recorded operations") from refused
     finally:
         level.exit()
-    pairs = [
-        (y, g)
-        for y, g in zip(outputs, cotangents, strict=False)
-        if isinstance(y, Tensor) and g is not None and y.dtype.is_floating_point
-    ]
-    found: list[Any] = [None] * len(inputs)
-    if pairs:
-        found = level.pull([y for y, _ in pairs], [g for _, g in pairs], watched, True)
-    if owner not in _proven and _core._innermost([*inputs, *(g for _, g in pairs)])[1] == "plain":
-        _prove(linear, inputs, list(cotangents), found, name, known, missing)
-        _proven.add(owner)
-    return found
+
+    def pull(slopes: Sequence[Any]) -> list[Any]:
+        pairs = [(y, g) for y, g in zip(outputs, slopes, strict=True) if floating(y) and g is not None]
+        if not pairs:
+            return [None] * len(inputs)
+        return level.pull([y for y, _ in pairs], [g for _, g in pairs], watched, True)
+
+    if tuple(moving) not in _proven.get(rule.owner, ()) and _holds(linear, inputs, outputs, pull, rule):
+        _proven.setdefault(rule.owner, set()).add(tuple(moving))
+    return pull(cotangents)
 
 
-def _cannot(name: str, known: str, missing: str, why: str) -> NotDifferentiableError:
-    return not_differentiable(
-        f"{name}: {missing} is not defined and cannot be derived from {known} by transposition ({why}); "
-        f"define {missing}"
-    )
-
-
-def _prove(
+def _holds(
     linear: Callable[..., list[Any]],
     inputs: Sequence[Tensor],
-    cotangents: Sequence[Any],
-    found: Sequence[Any],
-    name: str,
-    known: str,
-    missing: str,
-) -> None:
-    """Compare ⟨cotangents, L·p⟩ with ⟨Lᵀ·cotangents, p⟩ at a probe p, once per rule."""
-    probes = [_probe(x) for x in inputs]
-    image = linear(*probes)
-    left = _inner(zip(image, cotangents, strict=False))
-    right = _inner(zip(probes, found, strict=True))
-    size = sum(float((y.abs() * g.abs()).sum()) for y, g in zip(image, cotangents, strict=False) if _both(y, g))
-    if left != left or right != right:
-        return  # numbers that are none prove nothing
-    single = any(x.dtype == _core.float32 for x in inputs)
-    if abs(left - right) > (1e-3 if single else 1e-7) * max(size, abs(left), abs(right), 1e-30):
-        raise _cannot(name, known, missing, "it is not linear, or leaves the recorded operations")
+    outputs: Sequence[Any],
+    pull: Callable[[Sequence[Any]], list[Any]],
+    rule: Derived,
+) -> bool:
+    """Whether ⟨c, L·p⟩ is ⟨Lᵀ·c, p⟩ for probes c and p, of two scales.
+
+    False where the numbers of this call do not show it; raises where they show the opposite.
+    """
+    single = any(x.dtype in (_core.float32, _core.complex64) for x in inputs)
+    slopes = [_probe(y, 0.41) if floating(y) else None for y in outputs]
+    found = pull(slopes)
+    shown = True
+    for scale in (1.0, _SCALE):
+        probes = [_probe(x) * scale for x in inputs]
+        image = linear(*probes)
+        left, size = _inner(image, slopes)
+        right, _ = _inner(probes, found)
+        left, right, size = bare(left), bare(right), bare(size)
+        if all(g is None for g in found) and bool((size != 0).any()):
+            raise rule.refused("it leaves the recorded operations")
+        usable = left.isfinite() & right.isfinite() & (size > 0)
+        shown = shown and bool(usable.any())
+        allowed = (1e-3 if single else 1e-7) * _largest(size, left.abs(), right.abs())
+        if bool(((left - right).abs() > allowed).logical_and(usable).any()):
+            raise rule.refused("it is not linear, or leaves the recorded operations")
+    return shown
 
 
-def _probe(x: Tensor) -> Tensor:
+def _largest(a: Tensor, *others: Tensor) -> Tensor:
+    for other in others:
+        a = _core.maximum(a, other)
+    return a
+
+
+def _probe(x: Tensor, start: float = 0.1) -> Tensor:
     """Numbers without symmetry, the same each time."""
     steps = _core.arange(1, x.numel() + 1, dtype=_core.float64)
-    return (steps * 0.7548776662466927).frac().add(0.1).to(x.dtype).reshape(*x.shape)
+    numbers = (steps * 0.7548776662466927).frac().add(start).reshape(*x.shape)
+    return (numbers * (1 + 0.6j)).to(x.dtype) if x.dtype.is_complex else numbers.to(x.dtype)
 
 
-def _both(a: Any, b: Any) -> bool:
-    return isinstance(a, Tensor) and isinstance(b, Tensor) and a.dtype.is_floating_point
-
-
-def _inner(pairs: Any) -> float:
-    return sum(float((a.detach() * b.detach()).sum()) for a, b in pairs if _both(a, b))
+def _inner(a: Sequence[Any], b: Sequence[Any]) -> tuple[Tensor, Tensor]:
+    """The real inner product Re Σ a·conj(b), and the sum of the sizes of its terms."""
+    total = size = _core.zeros((), dtype=_core.float64)
+    for x, y in zip(a, b, strict=True):
+        if floating(x) and floating(y):
+            z = x.detach().to(_core.complex128) * y.detach().to(_core.complex128).conj()
+            total, size = total + z.real.sum(), size + z.abs().sum()
+    return total, size

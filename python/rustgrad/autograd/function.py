@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from .. import _core
 from .._core import Tensor
 from ._refusal import not_differentiable
+from ._values import differentiated, each_lane
 from .grad_mode import no_grad
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
@@ -147,17 +148,30 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(backward)
     def wrapped(ctx: FunctionCtx, *gradients: Any) -> Any:
         saved = ctx.saved_tensors
-        watched = [t for t in (*gradients, *saved) if isinstance(t, Tensor)]
+        own = {n: t for n, t in vars(ctx).items() if isinstance(t, Tensor) and not n.startswith("_")}
+        given = [*gradients, *saved, *own.values()]
+        watched = [t for t in given if isinstance(t, Tensor)]
         if _core._innermost(watched)[1] == "plain":
             return backward(ctx, *gradients)
-        unwatched = lambda t: t.detach() if isinstance(t, Tensor) else t
-        inner = copy.copy(ctx)
-        inner._saved = tuple(unwatched(t) for t in saved)
+        single = True
+
+        def plain(values: list[Any]) -> list[Any]:
+            nonlocal single
+            values = [t.detach() if isinstance(t, Tensor) else t for t in values]
+            inner = copy.copy(ctx)
+            inner._saved = tuple(values[len(gradients) : len(gradients) + len(saved)])
+            for name, value in zip(own, values[len(gradients) + len(saved) :], strict=True):
+                setattr(inner, name, value)
+            found = backward(inner, *values[: len(gradients)])
+            single = not isinstance(found, tuple)
+            return listed(found)
+
         with no_grad():
-            found = backward(inner, *[unwatched(g) for g in gradients])
-        name = backward.__qualname__.removesuffix(".backward").rpartition(".")[2]
-        results = [_Once.apply(name, g, *watched) if isinstance(g, Tensor) else g for g in listed(found)]
-        return tuple(results) if isinstance(found, tuple) else results[0]
+            found = each_lane(plain, given)
+        if differentiated(watched):
+            name = backward.__qualname__.removesuffix(".backward").rpartition(".")[2]
+            found = [_Once.apply(name, g, *watched) if isinstance(g, Tensor) else g for g in found]
+        return found[0] if single else tuple(found)
 
     return wrapped
 

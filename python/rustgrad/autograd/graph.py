@@ -52,8 +52,8 @@ class saved_tensors_hooks:
     """What operations save for their derivatives goes through ``pack``, and comes back through ``unpack``.
 
     ``pack(tensor)`` may return anything; ``unpack`` of that must return a tensor of the same shape and dtype; another
-    one raises RuntimeError in the sweep. Hooks nest: the innermost counts. A func transform that differentiates a
-    function of a tensor that requires a gradient itself raises RuntimeError under hooks.
+    one raises RuntimeError in the sweep. Hooks nest: the innermost counts. Where a func transform saves a tensor that
+    requires a gradient itself, ``unpack`` must give it back with its history; without, the sweep raises RuntimeError.
 
     >>> import rustgrad as rg
     >>> x = rg.tensor([1.0, 2.0], requires_grad=True)
@@ -69,37 +69,13 @@ class saved_tensors_hooks:
             if not callable(hook):
                 raise TypeError(f"saved_tensors_hooks: {name} must be callable, not a {type(hook).__name__}")
 
-        def pack(tensor: Tensor) -> Any:
-            packed = pack_hook(tensor)
-            return _WithHistory(packed) if _core._innermost([tensor]) == (None, "tape") else packed
-
-        def unpack(packed: Any) -> Tensor:
-            return unpack_hook(packed.numbers() if isinstance(packed, _WithHistory) else packed)
-
-        self._pack, self._unpack = pack, unpack
+        self._pack, self._unpack = pack_hook, unpack_hook
 
     def __enter__(self) -> None:
         _core._push_saved_hooks(self._pack, self._unpack)
 
     def __exit__(self, *exc: object) -> None:
         _core._pop_saved_hooks()
-
-
-class _WithHistory:
-    """What a func transform saves of a tensor that requires a gradient itself."""
-
-    def __init__(self, packed: Any) -> None:
-        self._packed = packed
-
-    def numbers(self) -> Any:
-        """The packed tensor, if only its numbers are asked for: the core forgets the history of unpacked ones."""
-        if _core.is_grad_enabled():
-            raise RuntimeError(
-                "saved_tensors_hooks: under these hooks (or inside of checkpoint) a func transform differentiates a "
-                "function of a tensor that requires a gradient itself, and that history would be lost; detach() what "
-                "the transform is given, or call it without the hooks"
-            )
-        return self._packed
 
 
 class disable_saved_tensors_hooks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -12,8 +13,9 @@ from .. import _core
 from .._core import Tensor
 from .._tree import alike, flatten, unflatten
 from ..autograd._refusal import not_differentiable
-from ..autograd._rules import differentiated
+from ..autograd._values import differentiated, each_lane, floating
 from ..autograd.function import Function, FunctionCtx, listed
+from ..autograd.grad_mode import enable_grad
 from ._arguments import name_of, tensors
 
 __all__ = ["custom_jvp", "custom_vjp", "wrap_numpy"]
@@ -27,10 +29,12 @@ class _Call:
         self._places = [i for i, x in enumerate(self._leaves) if isinstance(x, Tensor)]
         self.tensors: list[Tensor] = [self._leaves[i] for i in self._places]
         self.outer: Any = None
+        #: Whether anything is recorded where the function is called.
+        self.recording = _core.is_grad_enabled()
 
-    def nested(self, values: Any) -> tuple[Any, ...]:
-        """The arguments with these tensors (or tangents) in place."""
-        full = list(self._leaves)
+    def nested(self, values: Any, slopes: bool = False) -> tuple[Any, ...]:
+        """The arguments with these tensors in place; ``slopes``: with tangents, and zeros for plain numbers."""
+        full = [_no_tangent(x) for x in self._leaves] if slopes else list(self._leaves)
         for i, value in zip(self._places, values, strict=True):
             full[i] = value
         nested: tuple[Any, ...] = unflatten(self.structure, full)
@@ -44,6 +48,38 @@ class _Call:
     def outputs(self, result: Any, name: str) -> tuple[Tensor, ...]:
         ys, self.outer = flatten(result)
         return tuple(tensors(ys, name))
+
+
+def _no_tangent(x: Any) -> Any:
+    """The tangent of what does not move: zero for a number, None for what has no zero."""
+    return type(x)(0) if isinstance(x, (int, float, complex)) and not isinstance(x, bool) else None
+
+
+def _positional(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """Arguments given by name in their places."""
+    if not kwargs:
+        return args
+    bound = inspect.signature(func).bind(*args, **kwargs)
+    if bound.kwargs:
+        raise TypeError(
+            f"{name_of(func)}: a function with rules of its own takes no keyword-only arguments "
+            f"({', '.join(bound.kwargs)}); make them positional"
+        )
+    return bound.args
+
+
+def _run_recording(call: _Call, name: str, run: Callable[..., Any], xs: Any) -> Any:
+    """The function on its tensors without their history: what carries one all the same was captured."""
+    if not call.recording:
+        return run(*call.nested(xs))
+    with enable_grad():
+        result = run(*call.nested([x.detach() for x in xs]))
+    if differentiated(y for y in flatten(result)[0] if isinstance(y, Tensor)):
+        raise RuntimeError(
+            f"{name}: reads a tensor that is being differentiated and is not an argument; pass it as one, "
+            "or detach() it"
+        )
+    return result
 
 
 def _entries(tree: Any, like: tuple[Any, ...], name: str) -> list[Any]:
@@ -69,7 +105,9 @@ class custom_jvp:
 
     ``rule(primals, tangents)``, set by ``defjvp``, gets two tuples nested like the arguments and returns the result and
     its tangent, which must be linear in the tangents. Arguments may be nested; what is not a tensor is passed on as it
-    is. A rule that leaves the recorded operations raises NotDifferentiableError in reverse mode.
+    is, and its tangent is 0 for a number, None for anything else. Tensors that are being differentiated must be
+    arguments: reading others raises RuntimeError. A rule that leaves the recorded operations raises
+    NotDifferentiableError in reverse mode.
 
     Derivative: what the rule says, to any order: it is differentiated as it runs.
 
@@ -96,11 +134,12 @@ class custom_jvp:
         self._rule = rule
         return rule
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._rule is None:
             raise not_differentiable(
                 f"{name_of(self._func)}: no forward rule is set; use @{name_of(self._func)}.defjvp"
             )
+        args = _positional(self._func, args, kwargs)
         call = _Call(args)
         if not call.tensors:
             return self._func(*args)
@@ -115,7 +154,7 @@ class _ByTangent(Function):
     def forward(cls, ctx: Any, call: _Call, *xs: Tensor) -> Any:
         ctx.save_for_forward(*xs)
         ctx.call = call
-        return call.outputs(cls.owner._func(*call.nested(xs)), cls.__name__)
+        return call.outputs(_run_recording(call, cls.__name__, cls.owner._func, xs), cls.__name__)
 
     @classmethod
     def jvp(cls, ctx: Any, _: Any, *ts: Any) -> Any:
@@ -123,9 +162,8 @@ class _ByTangent(Function):
         rule = cls.owner._rule
         if rule is None:
             raise not_differentiable(f"{cls.__name__}: no forward rule is set")
-        answer = rule(
-            call.nested(xs), call.nested([_core.zeros_like(x) if t is None else t for x, t in zip(xs, ts, strict=True)])
-        )
+        slopes = [_core.zeros_like(x) if t is None else t for x, t in zip(xs, ts, strict=True)]
+        answer = rule(call.nested(xs), call.nested(slopes, slopes=True))
         if not isinstance(answer, tuple) or len(answer) != 2:
             raise ValueError(f"{cls.__name__}: the forward rule must return (result, tangent)")
         slopes, outer = flatten(answer[1])
@@ -138,8 +176,9 @@ class custom_vjp:
     """A function with a reverse rule of its own; forward mode is the rule's transpose.
 
     ``defvjp(forward, backward)``: ``forward(*args)`` returns (result, residuals), ``backward(residuals, cotangent)`` a
-    tuple with one cotangent (or None) per argument, which must be linear in the cotangent. Arguments may be nested;
-    what is not a tensor is passed on as it is. A rule that leaves the recorded operations raises NotDifferentiableError
+    tuple with one cotangent (or None) per argument. Arguments may be nested; what is not a tensor is passed on as it
+    is. Tensors that are being differentiated must be arguments: reading others raises RuntimeError. A rule that is not
+    linear in the cotangent, or that leaves the recorded operations, raises NotDifferentiableError
     in forward mode.
 
     Derivative: what the rules say, to any order: they are differentiated as they run.
@@ -164,9 +203,10 @@ class custom_vjp:
         """Set the two parts of the rule. See `func.custom_vjp`."""
         self._forward, self._backward = forward, backward
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._forward is None or self._backward is None:
             raise not_differentiable(f"{name_of(self._func)}: no reverse rule is set; call defvjp(forward, backward)")
+        args = _positional(self._func, args, kwargs)
         call = _Call(args)
         if not call.tensors:
             return self._func(*args)
@@ -185,7 +225,7 @@ class _ByCotangent(Function):
 
     @classmethod
     def forward(cls, ctx: Any, call: _Call, *xs: Tensor) -> Any:
-        result, residuals = cls.owner._with_residuals(call.nested(xs))
+        result, residuals = _run_recording(call, cls.__name__, lambda *args: cls.owner._with_residuals(args), xs)
         ctx.save_for_backward(*xs)
         ctx.call = call
         # Residuals are attributes one by one: so they follow the lanes of vmap.
@@ -215,8 +255,9 @@ def wrap_numpy(
 
     ``f(*arrays)`` returns an array or a tuple of arrays. ``vjp(g, *arrays)`` returns the cotangent of the array, or a
     tuple of one (or None) per array, given that of the result (a tuple for several results); ``jvp(tangents, *arrays)``
-    the tangent of the result, given a tuple of tangents. Either may itself be an operator made by ``wrap_numpy``, or
-    tensor operations marked with ``takes_tensors = True``, and is then differentiated for higher orders. Under ``vmap``
+    the tangent of the result, given a tuple of tangents. Either may itself be an operator made by ``wrap_numpy``, which
+    gets tangents or cotangents one by one in front of the arrays, or tensor operations marked with
+    ``takes_tensors = True``, and is then differentiated for higher orders. Under ``vmap``
     it runs lane by lane. Raises TypeError for other arguments than tensors.
 
     Derivative: by the rules given; a mode without a rule raises NotDifferentiableError.
@@ -256,24 +297,43 @@ def wrap_numpy(
     def operator(*xs: Any) -> Any:
         return Operator.apply(*xs)
 
-    operator.takes_tensors = True  # type: ignore[attr-defined]
+    operator.takes_tensors = operator.one_by_one = True  # type: ignore[attr-defined]
     return operator
 
 
 def _by_rule(rule: Any, slopes: Any, xs: Any, name: str, mode: str, other: str) -> Any:
+    several = isinstance(slopes, tuple)
+    front = slopes if several else (slopes,)
+    if getattr(rule, "one_by_one", False):
+        return rule(*front, *xs)
     if getattr(rule, "takes_tensors", False):
         return rule(slopes, *xs)
-    several = isinstance(slopes, tuple)
-    watched = [t for t in (*(slopes if several else (slopes,)), *xs) if isinstance(t, Tensor)]
+    watched = [t for t in (*front, *xs) if isinstance(t, Tensor)]
     if differentiated(watched):
         raise not_differentiable(
             f"{name}: being differentiated twice, or in a mode whose rule would be derived from the {mode} rule, which "
             f"is NumPy's; give {other} or a rule that takes tensors"
         )
-    plain = tuple(None if t is None else _plain(t, name) for t in slopes) if several else _plain(slopes, name)
-    found = rule(plain, *[_plain(x, name) for x in xs])
-    convert = lambda y: None if y is None else _tensor(y, xs, name)
-    return tuple(convert(y) for y in found) if isinstance(found, (tuple, list)) else convert(found)
+    level, kind = _core._innermost(watched)
+    if kind == "sets" and level is not None:
+        # Nothing is known of a rule of NumPy's: its results depend on all it reads.
+        stripped = [level.strip(t) if isinstance(t, Tensor) else t for t in (*front, *xs)]
+        slopes, xs = (tuple(stripped[: len(front)]) if several else stripped[0]), stripped[len(front) :]
+        found = _by_rule(rule, slopes, xs, name, mode, other)
+        on_all = lambda y: level.depend_on_all(y, watched) if floating(y) else y
+        return tuple(on_all(y) for y in found) if isinstance(found, tuple) else on_all(found)
+    single = True
+
+    def by_numpy(values: list[Any]) -> list[Any]:
+        nonlocal single
+        arrays = [None if t is None else _plain(t, name) for t in values]
+        given = arrays[: len(front)]
+        found = rule(tuple(given) if several else given[0], *arrays[len(front) :])
+        single = not isinstance(found, (tuple, list))
+        return [None if y is None else _tensor(y, xs, name) for y in ([found] if single else found)]
+
+    results = each_lane(by_numpy, [*front, *xs])
+    return results[0] if single else tuple(results)
 
 
 def _plain(x: Tensor, name: str) -> np.ndarray[Any, Any]:

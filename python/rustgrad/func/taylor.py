@@ -101,8 +101,9 @@ def taylor(func: Function, x: Any, v: Any, order: int, *, method: str = "auto") 
 
     Shapes and dtypes: ``v`` is nested like ``x``, each coefficient like the output. ``method="pass"`` propagates the
     series in one pass, at a cost that grows with the square of the order for most operators; ``"nested"`` nests forward
-    mode ``order`` times, at a cost that doubles with each; ``"auto"`` takes the pass, and nesting for functions with
-    rules of their own (``autograd.Function``). Raises ValueError for a negative order, another nesting or shape.
+    mode ``order`` times, at a cost that doubles with each; ``"auto"`` takes the pass, in which functions with rules of
+    their own (``autograd.Function``) nest for themselves, and nesting where that has no rule. Raises ValueError for a
+    negative order, another nesting or shape.
 
     Derivative: the coefficients may be differentiated again, in either mode.
 

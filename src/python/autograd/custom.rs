@@ -6,7 +6,7 @@ use crate::{
     op::{Saved, Slopes, Values, Which},
     ops::custom::{Custom, Reverse},
     shape::show,
-    trace::{record_custom, LevelRef, Value},
+    trace::{grad_enabled, record_custom, LevelRef, Value},
 };
 use pyo3::{prelude::*, types::PyTuple};
 use std::{
@@ -110,12 +110,16 @@ struct PackHooks {
 struct PackedObject {
     object: Py<PyAny>,
     unpack: Py<PyAny>,
+    /// Whether the value had a history on the bottom tape, which must come back with it.
+    followed: bool,
 }
 impl packing::Pack for PackHooks {
     fn pack(&self, value: Value) -> Result<Arc<dyn packing::Unpack>> {
         Python::attach(|py| {
+            let followed = matches!(value, Value::Taped(_));
             let object = self.pack.call1(py, (Tensor::new(value),))?;
-            Ok(Arc::new(PackedObject { object, unpack: self.unpack.clone_ref(py) }) as Arc<dyn packing::Unpack>)
+            let packed = PackedObject { object, unpack: self.unpack.clone_ref(py), followed };
+            Ok(Arc::new(packed) as Arc<dyn packing::Unpack>)
         })
         .map_err(foreign)
     }
@@ -131,7 +135,16 @@ impl packing::Unpack for PackedObject {
                 ))
             })?;
             let value = tensor.get().value()?;
-            Ok(value.plain().cloned().map_or(value, Value::Array))
+            match (self.followed, &value) {
+                (true, Value::Array(_)) if grad_enabled() => Err(Error::graph(
+                    "saved_tensors_hooks",
+                    "a func transform saved a tensor that requires a gradient itself, and the unpack hook (or checkpoint) gave \
+                     it back without that history; detach() what the transform is given, or call it without the hooks",
+                )
+                .into()),
+                (true, _) => Ok(value),
+                _ => Ok(value.plain().cloned().map_or(value, Value::Array)),
+            }
         })
         .map_err(foreign)
     }
