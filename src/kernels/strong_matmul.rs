@@ -12,11 +12,11 @@ impl<T: Real> Kernel for AnyNan<'_, T> {
     type Out = bool;
     #[inline(always)]
     fn run(self) -> bool {
-        let mut found = false;
+        let mut found = T::Flag::default();
         for &x in self.0 {
-            found |= x.is_nan();
+            found = found | T::flag(x.is_nan());
         }
-        found
+        found != T::Flag::default()
     }
 }
 pub fn any_nan<T: Real>(xs: &[T]) -> bool {

@@ -26,7 +26,7 @@ mod trig;
 
 use std::{
     fmt::Debug,
-    ops::{Add, Div, Mul, Neg, Sub},
+    ops::{Add, BitOr, Div, Mul, Neg, Sub},
 };
 
 /// A floating-point type and its elementary functions.
@@ -45,6 +45,9 @@ pub trait Real:
     + Neg<Output = Self>
     + 'static
 {
+    /// Truth in as many bits as the number has: loops gather these without narrowing them.
+    type Flag: Copy + Default + PartialEq + BitOr<Output = Self::Flag>;
+    fn flag(c: bool) -> Self::Flag;
     /// The constant `c`, rounded to this type.
     fn lit(c: f64) -> Self;
     fn to_f64(self) -> f64;
@@ -182,8 +185,13 @@ macro_rules! forward_binary { ($($module:ident: $($f:ident)*;)*) => { $($(
     }
 )*)* } }
 macro_rules! real {
-    ($t:ident) => {
+    ($t:ident $bits:ident) => {
         impl Real for $t {
+            type Flag = $bits;
+            #[inline(always)]
+            fn flag(c: bool) -> $bits {
+                $bits::from(c)
+            }
             #[inline(always)]
             fn lit(c: f64) -> $t {
                 c as $t
@@ -348,5 +356,5 @@ macro_rules! real {
         }
     };
 }
-real! { f32 }
-real! { f64 }
+real! { f32 u32 }
+real! { f64 u64 }

@@ -94,11 +94,11 @@ where
 
 #[inline(always)]
 fn all_fit<S: Slope, T: Real>(s: &S, xs: &[T]) -> bool {
-    let mut all = true;
+    let mut outside = T::Flag::default();
     for &x in xs {
-        all &= s.fits(x);
+        outside = outside | T::flag(!s.fits(x));
     }
-    all
+    outside == T::Flag::default()
 }
 /// `out = t * slope`, or `out += t * slope`; strongly zero.
 struct Onto<'a, S, T, const ADD: bool>(&'a S, [&'a [T]; 3], &'a mut [T]);

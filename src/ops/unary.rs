@@ -86,18 +86,18 @@ where
 }
 
 struct Apply<'a, E, T>(&'a E, &'a [T], &'a mut [T]);
-/// Elements that are looked at before the loop that holds for all of them is chosen: they stay in the nearest cache.
+/// Elements that are computed, or computed again, together: they stay in the nearest cache.
 const LOOK: usize = 512;
 #[inline(always)]
 fn all_fit<E: Unary, T: Real>(e: &E, xs: &[T]) -> bool
 where
     Map1<E>: Into<Prim>,
 {
-    let mut all = true;
+    let mut outside = T::Flag::default();
     for &x in xs {
-        all &= e.fits(x);
+        outside = outside | T::flag(!e.fits(x));
     }
-    all
+    outside == T::Flag::default()
 }
 impl<E: Unary, T: Real> Kernel for Apply<'_, E, T>
 where
@@ -113,12 +113,14 @@ where
             }
             return;
         }
+        // One pass computes and looks; where something does not fit, the piece is computed again.
         for (x, y) in x.chunks(LOOK).zip(y.chunks_mut(LOOK)) {
-            if all_fit(e, x) {
-                for (&x, y) in x.iter().zip(y) {
-                    *y = e.f(x);
-                }
-            } else {
+            let mut outside = T::Flag::default();
+            for (&x, y) in x.iter().zip(y.iter_mut()) {
+                outside = outside | T::flag(!e.fits(x));
+                *y = e.f(x);
+            }
+            if outside != T::Flag::default() {
                 for (&x, y) in x.iter().zip(y) {
                     *y = e.full(x);
                 }
