@@ -49,15 +49,53 @@ def test_refusals(call, kind, sentence):
 
 
 def test_what_escapes_a_lane_says_so():
-    kept = rg.zeros(3)
+    kept = []
 
-    def write(x):
-        kept[0] = x.sum()
+    def keep(x):
+        kept.append(x.sum())
         return x
 
-    vmap(write)(X)
+    vmap(keep)(X)
     with pytest.raises(RuntimeError, match=r"from inside func\.vmap is used after it ended"):
-        kept.numpy()
+        kept[0].numpy()
+
+
+@pytest.mark.parametrize("transform", [
+    lambda f: vmap(f)(X), lambda f: rg.func.grad(f)(X.sum()), lambda f: rg.func.jvp(f, (X,), (X,)),
+])  # fmt: skip
+@pytest.mark.parametrize("part", [lambda t: t, lambda t: t[:1]])
+def test_values_of_a_transform_stay_out_of_tensors_from_outside(transform, part):
+    kept = rg.zeros(3, dtype=rg.float64)
+
+    def write(x):
+        part(kept).add_(x.sum())
+        return x
+
+    with pytest.raises(RuntimeError, match=r"^add_: cannot write a value of func\.\w+ into .* clone\(\)"):
+        transform(write)
+    assert (kept + 1).tolist() == [1.0, 1.0, 1.0]
+    own = transform(lambda x: rg.zeros(3, dtype=rg.float64).add_(x.sum()).sum())
+    assert own is not None
+
+
+@pytest.mark.filterwarnings("ignore:.*lane by lane")
+def test_masks_and_sizes_of_lanes_run_lane_by_lane():
+    x = rg.tensor([[0.1, 0.6, 0.3], [0.5, 0.2, 0.9]])
+    assert vmap(lambda x: x[x > 0.4].sum())(x).tolist() == pytest.approx([0.6, 1.4])
+    assert vmap(lambda x: rg.masked_select(x, x > 0.4).sum())(x).tolist() == pytest.approx([0.6, 1.4])
+    assert vmap(lambda x: rg.nonzero(x > 0.4).sum())(x).tolist() == [1, 2]
+    assert vmap(lambda x: rg.zeros((x > 0.4).sum()).shape[0] + 0 * x[0])(x).tolist() == [1.0, 2.0]
+    assert vmap(lambda x: x.roll((x > 0.4).sum()))(x)[1].tolist() == pytest.approx([0.2, 0.9, 0.5])
+    assert vmap(lambda x: x[0] * (0.6 in x))(x).tolist() == pytest.approx([0.1, 0.0])
+
+
+def test_numbers_written_at_a_mask_need_no_lanes():
+    def write(x):
+        y = x.clone()
+        y[y > 2.5] = 0.25
+        return y
+
+    assert vmap(write, fallback="error")(X).tolist() == [[0.0, 1.0], [2.0, 0.25], [0.25, 0.25]]
 
 
 def _writes(shared):

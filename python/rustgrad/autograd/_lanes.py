@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import _core
 from .._core import DataDependentError, Level, Tensor
+from .._warning import warn
 from ._rules import Outcome, Place, Rules, run
 from .function import FunctionCtx, VmapInfo, defines, listed
 
@@ -34,10 +34,9 @@ def over_lanes(rules: Rules, args: tuple[Any, ...], level: Level, interpret: Int
         return _seen_from_above(over, inner, level)
     if rules.name not in _warned:
         _warned.add(rules.name)
-        warnings.warn(
+        warn(
             f"{rules.name}: asks for plain numbers under vmap and runs lane by lane, which is slow; "
-            f"define vmap() ({reason})",
-            stacklevel=6,
+            f"define vmap() ({reason})"
         )
     lanes = [
         interpret(rules, tuple(x[k] if yes else x for x, yes in zip(stacks, on_lanes, strict=True))) for k in range(n)

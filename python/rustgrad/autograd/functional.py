@@ -251,11 +251,16 @@ def _over_units(f: Callable[[Tensor], Tensors], like: Tensor, vectorize: bool) -
     """The results of ``f`` for every unit vector of the space of ``like``, stacked."""
     n = like.numel()
     units = _core.eye(n, dtype=like.dtype).reshape([n, *like.shape])
+    # Every pass is one through the same function, whatever random numbers it draws.
     if vectorize:
-        return _func.vmap(f)(units)
+        return _func.vmap(f, randomness="same")(units)
     if not n:  # one call tells the shapes that nothing is stacked of
         return tuple(y.unsqueeze(0)[:0] for y in f(_core.zeros_like(like)))
-    return tuple(_core.stack(parts) for parts in zip(*[f(units[k]) for k in range(n)], strict=True))
+    state, passes = _core.get_rng_state(), []
+    for k in range(n):
+        _core.set_rng_state(state)
+        passes.append(f(units[k]))
+    return tuple(_core.stack(parts) for parts in zip(*passes, strict=True))
 
 
 def _push(

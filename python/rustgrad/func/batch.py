@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import warnings
+import inspect
 import weakref
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from .. import _core
 from .._core import DataDependentError, Tensor
 from .._tree import alike, flatten, spread, unflatten
+from .._warning import warn
 from ._arguments import name_of
 
 Randomness = Literal["error", "different", "same"]
@@ -123,6 +124,8 @@ class _Program:
                     "wrap numbers in rustgrad.tensor"
                 )
         out_dims = self._out_dims
+        if shape is None and isinstance(out_dims, (tuple, list)) and len(out_dims) == 1:
+            out_dims = out_dims[0]  # as PyTorch takes it for a single output
         dims = [0] * len(ys) if out_dims == 0 else spread(out_dims, unflatten(shape, ys), "vmap: out_dims")
         return ys, dims, shape
 
@@ -226,14 +229,13 @@ class _Program:
         return _Results(stacked, dims, first)
 
     def _warn(self, reason: str) -> None:
-        key = getattr(self._func, "__code__", self._func)
+        # What transforms make of a function shares its key: `grad(f)` is told of once, and not for `grad(g)` as well.
+        innermost = inspect.unwrap(self._func)
+        key = getattr(innermost, "__code__", innermost)
         try:
             if key in _warned:
                 return
             _warned.add(key)
         except TypeError:
             pass  # what cannot be remembered is told every time
-        warnings.warn(
-            f"vmap: {name_of(self._func)} asks for plain numbers and runs lane by lane, which is slow ({reason})",
-            stacklevel=4,
-        )
+        warn(f"vmap: {name_of(self._func)} asks for plain numbers and runs lane by lane, which is slow ({reason})")

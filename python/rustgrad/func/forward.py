@@ -82,13 +82,24 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     (tensor(1.), tensor(3.))
     """
     value, pull = vjp(func, *primals)
+    ys, outer = flatten(value)
+    zeros = [_core.zeros_like(y) for y in ys]
+    moving = [j for j, y in enumerate(ys) if y.dtype.is_floating_point or y.dtype.is_complex]
+
+    def with_moving(leaves: Any) -> Any:
+        """An output with these leaves where there are slopes, and zeros where there are none (integers)."""
+        full = list(zeros)
+        for j, leaf in zip(moving, leaves, strict=True):
+            full[j] = leaf
+        return unflatten(outer, full)
+
     # The pullback is linear in its cotangent, so any point will do to transpose it.
-    _, push = vjp(pull, map_leaves(_core.zeros_like, value))
+    _, push = vjp(lambda gs: pull(with_moving(gs)), [zeros[j] for j in moving]) if moving else (None, None)
     _, structure = flatten(primals)
 
     def tangent_map(*tangents: Any) -> Any:
         if not alike(flatten(tangents)[1], structure):
             raise ValueError("linearize: the tangents must be nested like the primals")
-        return push(tangents)[0]
+        return with_moving([] if push is None else push(tangents)[0])
 
     return value, tangent_map

@@ -11,6 +11,7 @@ from .._core import Tensor
 from .._tree import flatten, unflatten
 from ._arguments import Argnums, Selection, by_leaf, real, split_aux, tensors
 from ._chunks import Budget, chunks
+from .batch import Randomness
 from .forward import jvp
 from .reverse import vjp
 
@@ -82,14 +83,20 @@ def _nested(chosen: Selection, structure: Any, parts: list[Tensor]) -> Any:
 
 
 def _in_chunks(
-    of_units: Function, into: list[Tensor], out_of: list[Tensor], total: int, width: int, budget: Budget
+    of_units: Function,
+    into: list[Tensor],
+    out_of: list[Tensor],
+    total: int,
+    width: int,
+    budget: Budget,
+    randomness: Randomness = "same",
 ) -> list[Tensor]:
     """``of_units`` of every unit vector of the space of ``into``, stacked in front."""
     size = max((x.element_size() for x in out_of), default=8)
     budget.check_result(total * width * size)
     found: list[list[Tensor]] = []
-    for start, stop in chunks(total, budget):
-        level = _core.Level("vmap", stop - start, "same")
+    for start, stop in chunks(total, budget, redraw=randomness == "different"):
+        level = _core.Level("vmap", stop - start, randomness)
         try:
             units, offset = [], 0
             for x in into:
@@ -124,14 +131,15 @@ def jacfwd(
     argnums: Argnums = 0,
     has_aux: bool = False,
     *,
-    randomness: Literal["error", "different", "same"] = "error",
+    randomness: Randomness = "same",
     chunk_size: int | None = None,
     max_bytes: int | None = None,
     progress: bool = False,
 ) -> Function:
     """A function that returns the Jacobian of ``func`` by forward mode: one column for every element of the input.
 
-    Shapes and options: those of ``jacrev``; ``randomness`` says what random operators do in the columns.
+    Shapes and options: those of ``jacrev``. ``randomness`` says what random operators do in the columns: draw the
+    ``"same"`` numbers, so that all belong to one function, ``"different"`` ones, or raise RuntimeError (``"error"``).
 
     Derivative: may be taken again, in either mode.
 
@@ -148,6 +156,8 @@ def jacfwd(
         xs, inner = flatten(chosen.values)
         real(tensors(xs, "jacfwd"), "jacfwd")
         seen: dict[str, Any] = {}
+        if randomness not in ("error", "different", "same"):
+            raise ValueError(f'jacfwd: randomness={randomness!r} is not one of "error", "different", "same"')
 
         def columns(units: list[Tensor]) -> list[Tensor]:
             tangents = unflatten(inner, units)
@@ -162,7 +172,7 @@ def jacfwd(
         if total == 0:
             # Without columns the function still has to say what it returns.
             columns([_core.zeros_like(x) for x in xs])
-        found = _in_chunks(columns, xs, seen.get("ys", xs), total, 1, budget)
+        found = _in_chunks(columns, xs, seen.get("ys", xs), total, 1, budget, randomness)
         if total == 0:
             found = [_core.zeros((0, *y.shape), dtype=y.dtype) for y in seen["ys"]]
         result = unflatten(seen["outer"], [_nested(chosen, inner, by_leaf(slopes, xs)) for slopes in found])

@@ -11,12 +11,35 @@ from .._core import Tensor
 
 
 def _named(module: Any) -> dict[str, Tensor]:
-    """Every tensor of an object under its dotted name: what it names itself, else what its attributes hold."""
+    """Every tensor of an object once, under its first dotted name: as it names itself, else as its attributes do."""
     if hasattr(module, "named_parameters"):
         found = dict(module.named_parameters())
         found.update(dict(module.named_buffers()) if hasattr(module, "named_buffers") else {})
         return found
-    return dict(_walk(module, "", set()))
+    return {names[0]: tensor for tensor, names in _shared(module)}
+
+
+def _shared(module: Any) -> list[tuple[Tensor, list[str]]]:
+    """Every tensor of an object with all of its names."""
+    found: dict[int, tuple[Tensor, list[str]]] = {}
+    for name, tensor in _walk(module, "", set()):
+        found.setdefault(id(tensor), (tensor, []))[1].append(name)
+    return list(found.values())
+
+
+def _tied(module: Any, given: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The given tensors under all names of those that they replace."""
+    tied = dict(given)
+    for _, names in _shared(module):
+        values = {id(given[name]): given[name] for name in names if name in given}
+        if len(values) > 1:
+            raise ValueError(
+                f"functional_call: {sorted(names)} are one tensor of the module, but different tensors are given for "
+                "them; give one, or pass tie_weights=False"
+            )
+        for value in values.values():
+            tied.update(dict.fromkeys(names, value))
+    return tied
 
 
 def _children(node: Any) -> list[tuple[str, Any]]:
@@ -61,13 +84,16 @@ def functional_call(
     args: Any = None,
     kwargs: Mapping[str, Any] | None = None,
     *,
+    tie_weights: bool = True,
     strict: bool = False,
 ) -> Any:
     """``module(*args, **kwargs)`` with tensors of the module replaced by those of the dictionaries, for this call only.
 
     ``module`` is any callable object; names are dotted paths of attributes (``"layers.0.weight"``), as
-    ``named_parameters`` gives them where there is such a method. ``args`` is a tuple, or one argument. Raises KeyError
-    for a name the module does not have, and with ``strict`` also for tensors of the module that are not replaced.
+    ``named_parameters`` gives them where there is such a method. ``args`` is a tuple, or one argument. A tensor that
+    the module holds under several names is replaced under all of them unless ``tie_weights`` is false; raises
+    ValueError where they are given different tensors. Raises KeyError for a name the module does not have, and with
+    ``strict`` also for tensors of the module that are not replaced.
 
     Derivative: flows to the tensors that were given.
 
@@ -93,6 +119,8 @@ def functional_call(
         missing = _named(module).keys() - given.keys()
         if missing:
             raise KeyError(f"functional_call: strict=True, and {sorted(missing)} are not given")
+    if tie_weights:
+        given = _tied(module, given)
     undo: list[tuple[Any, str, Any]] = []
     try:
         for name, value in given.items():

@@ -75,9 +75,11 @@ def ggnvp(func: Function, loss: Function, primals: tuple[Any, ...], tangents: tu
     (tensor([ 4., 16.]),)
     """
     _pair("ggnvp", primals, tangents)
+    state = _core.get_rng_state()
     value, along = jvp(func, primals, tangents)
-    (curved,) = hvp(loss, (value,), (along,))
+    _core.set_rng_state(state)  # both Jacobians are those of one function, whatever it draws
     _, pull = vjp(func, *primals)
+    (curved,) = hvp(loss, (value,), (along,))
     return pull(curved, retain_graph=False)
 
 

@@ -1,0 +1,97 @@
+"""Arguments of the transforms: random numbers in chunks, tied weights, outputs without slopes, forms of out_dims."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import rustgrad as rg
+from rustgrad import func
+
+F64 = rg.float64
+X = rg.tensor([1.0, 2.0, 3.0], dtype=F64)
+
+
+def noisy(x):
+    return x.sum() ** 2 * rg.rand((), dtype=F64)
+
+
+@pytest.mark.parametrize("limit", [{"chunk_size": 1}, {"chunk_size": 2}, {"max_bytes": 400}])
+def test_chunks_are_those_of_one_function_whatever_it_draws(limit):
+    whole = func.hessian(noisy)(X)
+    assert len(set(whole.ravel().tolist())) == 1
+    for matrix in (func.hessian(noisy, **limit)(X), func.hess_diag(noisy, **limit)(X)):
+        assert len(set(matrix.ravel().tolist())) == 1
+    columns = func.jacfwd(lambda x: x.sum() * rg.rand(2, dtype=F64), **limit)(X)
+    assert len({tuple(column) for column in columns.T.tolist()}) == 1
+
+
+def test_the_gauss_newton_matrix_is_that_of_one_function():
+    f = lambda x: x * rg.rand(3, dtype=F64)
+    rows = [func.ggnvp(f, lambda y: (y * y).sum() / 2, (X,), (unit,))[0] for unit in rg.eye(3, dtype=F64)]
+    assert all(value >= 0 for value in rg.stack(rows).diagonal().tolist())
+    rg.manual_seed(3)
+    (product,) = func.ggnvp(f, lambda y: (y * y).sum() / 2, (X,), (rg.ones(3, dtype=F64),))
+    rg.manual_seed(3)
+    np.testing.assert_allclose(product.numpy(), (rg.rand(3, dtype=F64) ** 2).numpy(), rtol=1e-12)
+
+
+def test_columns_of_jacfwd_draw_as_they_are_told():
+    f = lambda x: x.sum() * rg.rand(2, dtype=F64)
+    different = func.jacfwd(f, randomness="different")(X).T.tolist()
+    assert len({tuple(column) for column in different}) == 3
+    with pytest.raises(RuntimeError, match="random numbers"):
+        func.jacfwd(f, randomness="error")(X)
+    with pytest.raises(ValueError, match="randomness='bogus'"):
+        func.jacfwd(f, randomness="bogus")(X)
+
+
+class Tied:
+    def __init__(self):
+        self.a = rg.tensor(2.0, requires_grad=True)
+        self.b = self.a
+
+    def __call__(self, x):
+        return self.a * self.b * x
+
+
+def test_tied_weights_stay_tied():
+    call = lambda p: func.functional_call(Tied(), p, rg.tensor(1.0))
+    assert call({"a": rg.tensor(3.0)}).item() == 9.0 and call({"b": rg.tensor(3.0)}).item() == 9.0
+    assert func.grad(call)({"a": rg.tensor(3.0)})["a"].item() == 6.0
+    assert func.functional_call(Tied(), {"a": rg.tensor(3.0)}, rg.tensor(1.0), tie_weights=False).item() == 6.0
+    with pytest.raises(ValueError, match=r"\['a', 'b'\] are one tensor"):
+        call({"a": rg.tensor(3.0), "b": rg.tensor(4.0)})
+    assert list(func.stack_module_state([Tied(), Tied()])[0]) == ["a"]
+
+
+def test_linearize_passes_by_outputs_without_slopes():
+    value, push = func.linearize(lambda x: (2 * x, x.argmax()), X)
+    assert value[1].item() == 2
+    slope, none = push(rg.ones(3, dtype=F64))
+    assert slope.tolist() == [2.0, 2.0, 2.0] and none.item() == 0 and none.dtype == rg.int64
+
+
+def test_out_dims_as_a_tuple_of_one():
+    assert func.vmap(lambda a: a, out_dims=(1,))(rg.ones(4, 3)).shape == (3, 4)
+
+
+def branches(x):
+    return x * 2 if x > 0 else x
+
+
+def also(x):
+    return x * 3 if x > 0 else x
+
+
+def test_running_lane_by_lane_warns_once_per_function_at_the_line_of_the_call():
+    x = rg.tensor([[1.0, -1.0]])
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        func.vmap(func.vmap(branches))(x)
+        func.vmap(func.vmap(branches))(x)
+        func.vmap(func.grad(also))(x[0])
+    told = [w for w in seen if "lane by lane" in str(w.message)]
+    assert [name in str(w.message) for w, name in zip(told, ("branches", "also"), strict=True)] == [True, True]
+    assert [w.filename for w in told] == [__file__, __file__]
