@@ -233,6 +233,7 @@ def test_save_for_forward_beside_save_for_backward():
     assert [g.item() for g in func.grad(Product.apply, argnums=(0, 1))(x, y)] == [3.0, 2.0]
 
 
+@pytest.mark.filterwarnings("ignore:.*lane by lane")
 def test_wrapped_numpy_with_several_results():
     f = func.wrap_numpy(
         lambda x, y: (x * y, x + y),
@@ -297,3 +298,43 @@ def test_series_of_rules_by_nesting():
     assert func.laplacian(total)(x).item() == 18.0
     value, terms = func.jet(lambda x: f(x).sum(), (x,), ([at([1.0, 1.0]), at([0.0, 0.0])],))
     assert (value.item(), [t.item() for t in terms]) == (5.0, [6.0, 4.0])
+
+
+def test_tangents_that_are_no_tensors_are_no_zeros():
+    class Total(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.sum()
+
+        @staticmethod
+        def jvp(ctx, t):
+            return 3.0
+
+    x = at([1.0, 2.0])
+    for call in (lambda: func.grad(Total.apply)(x), lambda: func.jvp(Total.apply, (x,), (x,))):
+        with pytest.raises(TypeError, match="Total: jvp returned a float as the tangent of output 0"):
+            call()
+
+
+def test_a_rule_that_leaves_recording_in_one_branch_is_no_zero():
+    f = func.custom_jvp(lambda x, k: x * k)
+    f.defjvp(lambda p, t: (p[0] * p[1], (t[0] if p[1] > 0 else t[0].detach()) * p[1]))
+    assert func.grad(lambda x: f(x, 2.0))(at(1.0)).item() == 2.0
+    with pytest.raises(rg.NotDifferentiableError, match="transposition"):
+        func.grad(lambda x: f(x, -2.0))(at(1.0))
+
+
+def cancelling(up):
+    """A map of float32 whose terms cancel, with ``up`` for the transpose of cumsum."""
+    w = 0.999999
+    f = func.custom_vjp(lambda x: x.cumsum(0) - x.cumsum(0) * w)
+    f.defvjp(lambda x: (x.cumsum(0) - x.cumsum(0) * w, None), lambda _, g: (up(g) - up(g) * w,))
+    return f
+
+
+def test_rounding_does_not_make_a_rule_of_float32_nonlinear():
+    x = rg.arange(1.0, 1001.0)
+    slope = func.jvp(cancelling(lambda g: g.flip(0).cumsum(0).flip(0)), (x,), (x,))[1]
+    assert slope.dtype == rg.float32 and np.allclose(slope.numpy(), 1e-6 * x.cumsum(0).numpy(), atol=0.1)
+    with pytest.raises(rg.NotDifferentiableError, match="not linear"):
+        func.jvp(cancelling(lambda g: g.abs().cumsum(0)), (x,), (x,))

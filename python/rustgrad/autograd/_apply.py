@@ -9,7 +9,7 @@ from .. import _core
 from .._core import Level, Tensor
 from ._lanes import over_lanes
 from ._refusal import not_differentiable
-from ._reverse import Reverse, refuse_unknown_slopes
+from ._reverse import IN_CONTAINERS, Reverse, refuse_unknown_slopes
 from ._rules import Outcome, Rules, check_tangents, floating, run, summed_to
 from ._series import along_curve
 from ._transpose import Derived, transposed
@@ -94,6 +94,8 @@ def _dual(rules: Rules, args: tuple[Any, ...], level: Level) -> Outcome:
     inner = interpret(rules, lower).at_level(rules, lower, [t is not None for t in tangents])
     if any(place.kind == "other" and floating(place.other) for place in (*inner.saved, *inner.saved_forward)):
         refuse_unknown_slopes(rules, [*lower, *tangents])
+    if inner.stale(lower):
+        refuse_unknown_slopes(rules, [*lower, *tangents], IN_CONTAINERS)
     slopes = _tangents(rules, inner, lower, tangents)
     check_tangents(rules, slopes, inner.outputs)
     outputs = []

@@ -66,7 +66,9 @@ def _seen_from_above(over: OverLanes, inner: Outcome, level: Level) -> Outcome:
 
     outputs = [level.batch(y) if isinstance(y, Tensor) else y for y in inner.outputs]
     saved, saved_forward = up(inner.saved, flags), up(inner.saved_forward, forward_flags)
-    return Outcome(outputs, inner.single, ctx, saved, saved_forward, call.attributes, constant=inner.constant)
+    return Outcome(
+        outputs, inner.single, ctx, saved, saved_forward, call.attributes, call.nested, constant=inner.constant
+    )
 
 
 def _joined(outputs: list[Any], lanes: list[Outcome], level: Level) -> Outcome:
@@ -86,7 +88,14 @@ def _joined(outputs: list[Any], lanes: list[Outcome], level: Level) -> Outcome:
         if not name.startswith("_") and isinstance(getattr(ctx, name), Tensor):
             setattr(ctx, name, together([getattr(lane.ctx, name) for lane in lanes]))
     return Outcome(
-        outputs, first.single, ctx, up("saved"), up("saved_forward"), first.attributes, constant=first.constant
+        outputs,
+        first.single,
+        ctx,
+        up("saved"),
+        up("saved_forward"),
+        first.attributes,
+        first.nested,
+        constant=first.constant,
     )
 
 
@@ -159,6 +168,8 @@ class OverLanes(Rules):
             # Attributes that are arguments or outputs are these at every level; others keep their numbers alone.
             for name, place in call.attributes.items():
                 setattr(ctx, name, place.among(args, outputs))
+            # Those in containers are looked for at every level: no user's attribute has a name with spaces.
+            vars(ctx)["kept in containers"] = [place.among(args, outputs) for _, place in call.nested]
             attributes = {
                 name: (level.strip(value), _on(level, value))
                 for name, value in vars(call.ctx).items()

@@ -13,6 +13,15 @@ from ._rules import Outcome, Rules, check_tangents, differentiated, floating, su
 from ._transpose import Derived, transposed
 from .function import FunctionCtx, listed
 
+#: Why a rule cannot be differentiated, and what to do.
+_UNKNOWN = (
+    "saved a tensor that is no argument and no output; return it as a further output, or set it as an attribute of ctx "
+    "if it is constant"
+)
+IN_CONTAINERS = (
+    "keeps arguments or outputs in a list, tuple or dict on ctx; set each as an attribute of its own, or save it by "
+    "save_for_backward()"
+)
 #: Whether the bottom tape records shows on what becomes of it.
 _PROBE = _core.ones(()).requires_grad_(True)
 
@@ -32,6 +41,10 @@ class Reverse:
         forward = rules.reverse is None and bool(inner.saved_forward)
         self._places = inner.saved_forward if forward else inner.saved
         self._attributes = inner.attributes
+        # Outputs get their history when they are recorded: in a container they stay without.
+        self._stale = bool(inner.nested) and (
+            inner.stale(lower) or any(place.kind == "output" for _, place in inner.nested)
+        )
         self._ctx = copy.copy(inner.ctx)
         self._ctx._saved, self._ctx._saved_forward = (), ()
         self._ctx.needs_input_grad = tuple(needs)
@@ -62,10 +75,11 @@ class Reverse:
         for j, y in zip(self.made, made, strict=True):
             outputs[j] = y
         own = kept[len(self.inputs) :]
-        if any(floating(t) for t in own):
+        if self._stale or any(floating(t) for t in own):
             # Arguments that are not kept count as well: what was saved may depend on them.
             followed = [_PROBE] if self._followed and (not self._at_bottom or (_PROBE * 1.0).requires_grad) else []
-            refuse_unknown_slopes(self._rules, [*kept, *made, *cotangents, *followed])
+            why = IN_CONTAINERS if self._stale else _UNKNOWN
+            refuse_unknown_slopes(self._rules, [*kept, *made, *cotangents, *followed], why)
         others = iter(own)
         ctx = copy.copy(self._ctx)
         ctx._saved = ctx._saved_forward = tuple(
@@ -134,11 +148,8 @@ class Reverse:
         return g if g.dtype == dtype else g.to(dtype)
 
 
-def refuse_unknown_slopes(rules: Rules, tensors: Sequence[Any]) -> None:
+def refuse_unknown_slopes(rules: Rules, tensors: Sequence[Any], why: str = _UNKNOWN) -> None:
     """A rule is being differentiated that reads numbers whose history is not known: raise instead of taking them for
     constants."""
     if differentiated(tensors):
-        raise not_differentiable(
-            f"{rules.name}: cannot differentiate its rule, which saved a tensor that is no argument and no output; "
-            "return it as a further output, or set it as an attribute of ctx if it is constant"
-        )
+        raise not_differentiable(f"{rules.name}: cannot differentiate its rule, which {why}")

@@ -10,6 +10,7 @@ from typing import Any
 from .. import _core
 from .._core import Tensor
 from ._origin import naming_origin
+from ._values import contained
 from ._values import differentiated as differentiated
 from ._values import floating as floating
 from .function import Function, FunctionCtx, defines, listed, reverse_rule
@@ -76,6 +77,8 @@ class Outcome:
     saved_forward: list[Place] = field(default_factory=list)
     #: Tensors that were set as attributes of the context and are arguments or outputs.
     attributes: dict[str, Place] = field(default_factory=dict)
+    #: Arguments and outputs inside of lists, tuples and dicts on the context: levels above cannot put theirs there.
+    nested: list[tuple[Tensor, Place]] = field(default_factory=list)
     #: (argument, output) pairs that are one tensor, changed in place.
     dirty: list[tuple[int, int]] = field(default_factory=list)
     constant: set[int] = field(default_factory=set)
@@ -90,6 +93,10 @@ class Outcome:
         new = copy.copy(self)
         new.outputs = outputs
         return new
+
+    def stale(self, args: Sequence[Any]) -> bool:
+        """Whether a container on the context holds the tensors of a level below."""
+        return bool(self.nested) and any(place.among(args, self.outputs) is not t for t, place in self.nested)
 
     def at_level(self, rules: Rules, args: Sequence[Any], needs: Sequence[bool]) -> Outcome:
         """The same call with a context that holds the tensors of this level."""
@@ -112,18 +119,26 @@ class Outcome:
 
 def outcome_of(rules: Rules, ctx: FunctionCtx, args: Sequence[Any], outputs: list[Any], single: bool) -> Outcome:
     """What is found on a context that was just filled."""
-    places = {
-        name: Place.of(value, args, outputs)
-        for name, value in vars(ctx).items()
-        if isinstance(value, Tensor) and not name.startswith("_")
-    }
+    attributes: dict[str, Place] = {}
+    nested: list[tuple[Tensor, Place]] = []
+    for name, value in vars(ctx).items():
+        if name[0] == "_" or name == "needs_input_grad":
+            continue
+        if isinstance(value, Tensor):
+            place = Place.of(value, args, outputs)
+            if place.kind != "other":
+                attributes[name] = place
+        elif isinstance(value, (list, tuple, dict)):
+            places = [(t, Place.of(t, args, outputs)) for t in contained(value)]
+            nested += [(t, place) for t, place in places if place.kind != "other"]
     return Outcome(
         outputs,
         single,
         ctx,
         [Place.of(t, args, outputs) for t in ctx._saved],
         [Place.of(t, args, outputs) for t in ctx._saved_forward],
-        {name: place for name, place in places.items() if place.kind != "other"},
+        attributes,
+        nested,
         _dirty(rules, ctx, args, outputs),
         {i for i, y in enumerate(outputs) if any(y is c for c in ctx._constant)},
     )
@@ -162,10 +177,15 @@ def summed_to(g: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def check_tangents(rules: Rules, slopes: Sequence[Any], outputs: Sequence[Any]) -> None:
-    """Refuse tangents that are not those of the outputs, by number or by shape."""
+    """Refuse tangents that are not those of the outputs, by number, kind or shape."""
     if len(slopes) != len(outputs):
         raise RuntimeError(f"{rules.name}: jvp returned {len(slopes)} tangents for {len(outputs)} outputs")
     for j, (t, y) in enumerate(zip(slopes, outputs, strict=True)):
+        if t is not None and not isinstance(t, Tensor) and floating(y):
+            raise TypeError(
+                f"{rules.name}: jvp returned a {type(t).__name__} as the tangent of output {j}; return tensors, "
+                "None where there is none"
+            )
         if isinstance(t, Tensor) and tuple(t.shape) != tuple(y.shape):
             raise RuntimeError(
                 f"{rules.name}: the tangent of output {j} has shape {list(t.shape)} but the output has shape "

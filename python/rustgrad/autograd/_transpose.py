@@ -15,6 +15,8 @@ from ._values import bare, floating
 _proven: weakref.WeakKeyDictionary[Any, set[tuple[int, ...]]] = weakref.WeakKeyDictionary()
 #: How much larger than the first, and opposite to it, the second probe is: what is linear is so at every scale.
 _SCALE = -997.0
+#: The dtypes in which rounding is small enough to tell.
+_WIDE = {_core.float32: _core.float64, _core.complex64: _core.complex128}
 
 
 class Derived:
@@ -43,6 +45,20 @@ def transposed(
     the map leaves the recorded operations (NumPy, ``detach``) or is not linear: a rule that cannot be transposed must
     not pass for zero.
     """
+    outputs, pull = _recorded(linear, inputs, rule)
+    found = pull(cotangents)
+    proven = tuple(moving) in _proven.get(rule.owner, ())
+    # Rules may branch: a derivative that is nothing at all is looked at every time.
+    if not proven or all(g is None for g in found):
+        if _shown(linear, inputs, outputs, pull, rule):
+            _proven.setdefault(rule.owner, set()).add(tuple(moving))
+    return found
+
+
+def _recorded(
+    linear: Callable[..., list[Any]], inputs: Sequence[Tensor], rule: Derived
+) -> tuple[list[Any], Callable[[Sequence[Any]], list[Any]]]:
+    """The outputs of a map, and the function that pulls cotangents of these back to the inputs."""
     level = Level("vjp")
     try:
         watched = [level.watch(x) for x in inputs]
@@ -61,9 +77,28 @@ def transposed(
             return [None] * len(inputs)
         return level.pull([y for y, _ in pairs], [g for _, g in pairs], watched, True)
 
-    if tuple(moving) not in _proven.get(rule.owner, ()) and _holds(linear, inputs, outputs, pull, rule):
-        _proven.setdefault(rule.owner, set()).add(tuple(moving))
-    return pull(cotangents)
+    return outputs, pull
+
+
+def _shown(
+    linear: Callable[..., list[Any]],
+    inputs: Sequence[Tensor],
+    outputs: Sequence[Any],
+    pull: Callable[[Sequence[Any]], list[Any]],
+    rule: Derived,
+) -> bool:
+    """Whether the transpose holds; in float64 where that of float32 does not: rounding must not decide."""
+    try:
+        return _holds(linear, inputs, outputs, pull, rule)
+    except NotDifferentiableError:
+        wide = [x.to(_WIDE.get(x.dtype, x.dtype)) for x in inputs]
+        if all(x.dtype == y.dtype for x, y in zip(wide, inputs, strict=True)):
+            raise
+        try:
+            return _holds(linear, wide, *_recorded(linear, wide, rule), rule)
+        except (RuntimeError, TypeError, ValueError):
+            pass  # not linear in float64 either, or a rule for float32 alone
+        raise
 
 
 def _holds(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from .. import _core
@@ -18,6 +18,20 @@ def differentiated(tensors: Iterable[Any]) -> bool:
     """Whether any of them is being differentiated, at whatever level: lanes may hide the levels outside of them."""
     kinds = (kind for t in tensors if isinstance(t, Tensor) for kind in t._watchers)
     return any(kind.startswith(("tape", "dual", "series")) for kind in kinds)
+
+
+def depended_on(tensors: Iterable[Tensor]) -> bool:
+    """Whether any of them travels with the inputs it depends on."""
+    return any(kind.startswith("sets") for t in tensors for kind in t._watchers)
+
+
+def contained(value: Any) -> Iterator[Tensor]:
+    """The tensors in lists, tuples and dicts, nested or not."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, (list, tuple, dict)):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from contained(part)
 
 
 def bare(t: Tensor) -> Tensor:

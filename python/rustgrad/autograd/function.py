@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from .. import _core
 from .._core import Tensor
 from ._refusal import not_differentiable
-from ._values import differentiated, each_lane
+from ._values import contained, depended_on, differentiated, each_lane
 from .grad_mode import no_grad
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
@@ -150,7 +150,8 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         saved = ctx.saved_tensors
         own = {n: t for n, t in vars(ctx).items() if isinstance(t, Tensor) and not n.startswith("_")}
         given = [*gradients, *saved, *own.values()]
-        watched = [t for t in given if isinstance(t, Tensor)]
+        # Tensors in containers are watched, so that they do not pass for constants, but stay as they are.
+        watched = list(contained([gradients, saved, [v for n, v in vars(ctx).items() if not n.startswith("_")]]))
         if _core._innermost(watched)[1] == "plain":
             return backward(ctx, *gradients)
         single = True
@@ -168,7 +169,7 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
 
         with no_grad():
             found = each_lane(plain, given)
-        if differentiated(watched):
+        if differentiated(watched) or depended_on(watched):
             name = backward.__qualname__.removesuffix(".backward").rpartition(".")[2]
             found = [_Once.apply(name, g, *watched) if isinstance(g, Tensor) else g for g in found]
         return found[0] if single else tuple(found)
