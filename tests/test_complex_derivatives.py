@@ -158,3 +158,16 @@ def test_a_complex_output_needs_its_gradient():
     for matrix in (rg.func.jacrev, rg.func.jacfwd, rg.func.hessian):
         with pytest.raises(rg.NotDifferentiableError, match="complex"):
             matrix(lambda a: (a * a).abs().sum() if matrix is rg.func.hessian else a * a)(z(2).detach())
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+@pytest.mark.parametrize(
+    "shapes", [((20, 17), (17, 30)), ((3, 20, 17), (3, 17, 30)), ((3, 9, 9), (9, 9)), ((9, 9), (3, 9, 9))]
+)
+def test_products_of_complex_matrices_by_their_parts(dtype, shapes):
+    rng = np.random.default_rng(7)
+    a, b = ((rng.normal(size=s) + 1j * rng.normal(size=s)).astype(dtype) for s in shapes)
+    bound = 1e-4 if dtype == "complex64" else 1e-12
+    np.testing.assert_allclose((rg.tensor(a) @ rg.tensor(b)).numpy(), a @ b, atol=bound)
+    turned = rg.tensor(b).transpose(-1, -2) @ rg.tensor(a).transpose(-1, -2)
+    np.testing.assert_allclose(turned.numpy(), (a @ b).swapaxes(-1, -2), atol=bound)

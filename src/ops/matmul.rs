@@ -1,5 +1,5 @@
 //! Matrix product over the last two axes.
-use super::{complex, expand, reshape};
+use super::{complex, complex_product::complex_product, expand, reshape};
 use crate::{
     array::{Array, Strided},
     dtype::{DType, Element},
@@ -15,6 +15,8 @@ use crate::{
     with_element,
 };
 
+/// Multiply-adds from which complex matrices are multiplied by their parts.
+const BY_PARTS: usize = 8 * 8 * 8;
 /// (…, m, k) @ (…, k, n) → (…, m, n), leading axes equal.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct MatMul {
@@ -90,6 +92,13 @@ impl Op for MatMul {
         if y.is_empty() {
             return Ok(one(y));
         }
+        // By parts, where that is more than a few loops.
+        let work = y.len() * a.shape()[r - 1];
+        match a.dtype() {
+            DType::C64 if work > BY_PARTS => return complex_product::<f32>(a, b, &mut y).map(|()| one(y)),
+            DType::C128 if work > BY_PARTS => return complex_product::<f64>(a, b, &mut y).map(|()| one(y)),
+            _ => {}
+        }
         with_element!(a.dtype(), T => {
             let (a, b) = (a.strided::<T>()?, b.strided::<T>()?);
             let out = y.slice_mut::<T>()?;
@@ -97,7 +106,7 @@ impl Op for MatMul {
             if batches == 1 {
                 kernel::matmul(matrix(&a, a.offset), matrix(&b, b.offset), out, false);
             } else {
-                let offsets = |x: &Strided<T>| batch_offsets(x, batches);
+                let offsets = |x: &Strided<T>| batch_offsets(x, r - 2, batches);
                 kernel::matmul_batched(matrix(&a, a.offset), &offsets(&a), matrix(&b, b.offset), &offsets(&b), out);
             }
         });
@@ -151,9 +160,8 @@ impl Op for MatMul {
         apply(*self, &[&xs[0], &xs[1]])
     }
 }
-/// Where each matrix of a stack begins.
-fn batch_offsets<T: Copy>(x: &Strided<T>, batches: usize) -> Vec<usize> {
-    let lead = x.shape.len() - 2;
+/// Where each matrix of a stack with `lead` leading axes begins.
+pub fn batch_offsets<T: Copy>(x: &Strided<T>, lead: usize, batches: usize) -> Vec<usize> {
     (0..batches)
         .map(|i| {
             let (mut rest, mut at) = (i, x.offset as isize);

@@ -4,6 +4,7 @@ pub mod arith;
 pub mod binary;
 pub mod compare;
 pub mod complex;
+pub mod complex_product;
 pub mod convert;
 pub mod create;
 pub mod custom;

@@ -61,6 +61,14 @@ pub fn integers(op: &'static str, args: &Bound<'_, PyTuple>) -> PyResult<Vec<i64
     }
     args.extract::<Vec<i64>>().map_err(bad)
 }
+/// The same, or given by name.
+pub fn integers_or(op: &'static str, args: &Bound<'_, PyTuple>, named: Option<Dims>) -> PyResult<Vec<i64>> {
+    match named {
+        None => integers(op, args),
+        Some(given) if args.is_empty() => Ok(given.0),
+        Some(_) => Err(PyTypeError::new_err(format!("{op}: got sizes or dimensions twice; give them once"))),
+    }
+}
 /// Whether an argument is a tensor that stands for many: `vmap` then runs lane by lane.
 fn depends_on_numbers(py: Python<'_>, error: &PyErr) -> bool {
     error.is_instance_of::<DataDependentError>(py)

@@ -1,6 +1,6 @@
 //! Copies: in another order, repeated, in another dtype.
 use super::super::{
-    args::{integers, sizes, Dims},
+    args::{integers_or, sizes, Dims},
     convert::check_device,
     dtype::Arg,
     export,
@@ -33,12 +33,12 @@ impl Tensor {
     ///
     /// >>> rg.flip(rg.tensor([1, 2, 3]), 0)
     /// tensor([3, 2, 1])
-    #[pyo3(signature = (*dims))]
-    fn flip(&self, dims: &Bound<'_, PyTuple>) -> PyResult<Tensor> {
-        if dims.is_empty() {
+    #[pyo3(signature = (*args, dims=None))]
+    fn flip(&self, args: &Bound<'_, PyTuple>, dims: Option<Dims>) -> PyResult<Tensor> {
+        if args.is_empty() && dims.is_none() {
             return Err(Error::value("flip", "needs the dimensions to reverse, e.g. flip(0)").into());
         }
-        let dims = integers("flip", dims)?;
+        let dims = integers_or("flip", args, dims)?;
         Ok(Copy.call(&[self.view_by(|s| views::flip(s, &dims))?.value()?].each_ref())?.into())
     }
     /// A copy shifted along dimensions, what leaves at one end entering at the other; without `dims` the flattened
@@ -80,9 +80,9 @@ impl Tensor {
     /// >>> rg.tensor([1, 2]).repeat(2, 2)
     /// tensor([[1, 2, 1, 2],
     ///         [1, 2, 1, 2]])
-    #[pyo3(signature = (*repeats))]
-    fn repeat(&self, repeats: &Bound<'_, PyTuple>) -> PyResult<Tensor> {
-        let times = sizes("repeat", &integers("repeat", repeats)?)?;
+    #[pyo3(signature = (*args, repeats=None))]
+    fn repeat(&self, args: &Bound<'_, PyTuple>, repeats: Option<Dims>) -> PyResult<Tensor> {
+        let times = sizes("repeat", &integers_or("repeat", args, repeats)?)?;
         Ok(join::repeat(&self.value()?, &times)?.into())
     }
     /// A copy repeated several times along each dimension, the last dimensions first.
@@ -94,10 +94,10 @@ impl Tensor {
     ///
     /// >>> rg.tile(rg.tensor([1, 2]), (2,))
     /// tensor([1, 2, 1, 2])
-    #[pyo3(signature = (*dims))]
-    fn tile(&self, dims: &Bound<'_, PyTuple>) -> PyResult<Tensor> {
+    #[pyo3(signature = (*args, dims=None))]
+    fn tile(&self, args: &Bound<'_, PyTuple>, dims: Option<Dims>) -> PyResult<Tensor> {
         let x = self.value()?;
-        let given = sizes("tile", &integers("tile", dims)?)?;
+        let given = sizes("tile", &integers_or("tile", args, dims)?)?;
         let times: Vec<usize> = std::iter::repeat_n(1, x.rank().saturating_sub(given.len())).chain(given).collect();
         Ok(join::repeat(&x, &times)?.into())
     }

@@ -1,6 +1,6 @@
 //! Views by shape: the same storage and history under other sizes and strides.
 use super::super::{
-    args::{self, integers, Dims},
+    args::{self, integers, integers_or, Dims},
     dtype::Arg,
     export,
     tensor::Tensor,
@@ -45,9 +45,9 @@ impl Tensor {
     /// >>> rg.reshape(rg.arange(6), 2, -1)
     /// tensor([[0, 1, 2],
     ///         [3, 4, 5]])
-    #[pyo3(signature = (*shape))]
-    pub fn reshape(&self, shape: &Bound<'_, PyTuple>) -> PyResult<Tensor> {
-        let wanted = integers("reshape", shape)?;
+    #[pyo3(signature = (*args, shape=None))]
+    pub fn reshape(&self, args: &Bound<'_, PyTuple>, shape: Option<Dims>) -> PyResult<Tensor> {
+        let wanted = integers_or("reshape", args, shape)?;
         self.view_by(|s| Ok(views::reshape(resolve("reshape", s.iter().product(), s, &wanted)?)))
     }
     /// The same elements in another shape, never a copy; see `rustgrad.reshape`. With a dtype, the same bytes read as that.
@@ -119,9 +119,9 @@ impl Tensor {
     ///
     /// >>> rg.permute(rg.zeros(2, 3, 4), (2, 0, 1)).shape
     /// (4, 2, 3)
-    #[pyo3(signature = (*dims))]
-    fn permute(&self, dims: &Bound<'_, PyTuple>) -> PyResult<Tensor> {
-        let dims = integers("permute", dims)?;
+    #[pyo3(signature = (*args, dims=None))]
+    fn permute(&self, args: &Bound<'_, PyTuple>, dims: Option<Dims>) -> PyResult<Tensor> {
+        let dims = integers_or("permute", args, dims)?;
         self.view_by(|s| views::permute("permute", s.len(), &dims))
     }
     /// A view with two dimensions exchanged.
@@ -259,9 +259,9 @@ impl Tensor {
     /// >>> rg.tensor([[1], [2]]).expand(-1, 3)
     /// tensor([[1, 1, 1],
     ///         [2, 2, 2]])
-    #[pyo3(signature = (*sizes))]
-    fn expand(&self, sizes: &Bound<'_, PyTuple>) -> PyResult<Tensor> {
-        let wanted = integers("expand", sizes)?;
+    #[pyo3(signature = (*args, size=None))]
+    fn expand(&self, args: &Bound<'_, PyTuple>, size: Option<Dims>) -> PyResult<Tensor> {
+        let wanted = integers_or("expand", args, size)?;
         let value = self.value()?;
         let new = wanted.len().checked_sub(value.rank()).ok_or_else(|| {
             Error::shape(
@@ -297,9 +297,9 @@ impl Tensor {
     /// >>> rg.broadcast_to(rg.tensor([1, 2]), (2, 2))
     /// tensor([[1, 2],
     ///         [1, 2]])
-    #[pyo3(signature = (*shape))]
-    fn broadcast_to(&self, shape: &Bound<'_, PyTuple>) -> PyResult<Tensor> {
-        self.expand(shape)
+    #[pyo3(signature = (*args, size=None))]
+    fn broadcast_to(&self, args: &Bound<'_, PyTuple>, size: Option<Dims>) -> PyResult<Tensor> {
+        self.expand(args, size)
     }
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
