@@ -13,10 +13,11 @@ use crate::{
         diagonal::DiagonalScatter,
         expand,
         overwrite::Overwrite,
+        reshape::Permute,
         slice::SliceScatter,
     },
-    shape::show,
-    trace::{self, Value},
+    shape::{show, Strides},
+    trace::{self, Kind, Value},
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -170,6 +171,11 @@ impl Variable {
                 self.replace(Value::Array(taped.array.clone()));
                 Ok(())
             }
+            (Value::Traced(_), true) if graph::pullback::edges(&value).is_empty() => Err(Error::graph(
+                "requires_grad_",
+                "cannot follow a tensor that a transformation or a dual level watches; set requires_grad before, or take \
+                 the derivative with func.grad",
+            )),
             _ => Ok(()),
         }
     }
@@ -312,7 +318,7 @@ impl Variable {
     fn adopt(&mut self, new: Value, written: bool) -> Result<()> {
         if let (Some(family), Some(path)) = (&self.family, &self.path) {
             let mut base = family.base();
-            base.value = scatter(&base.value, path, &new, written)?;
+            base.value = arranged(&base.value, scatter(&base.value, path, &new, written)?)?;
             base.generation += 1;
             drop(base);
             self.cell = None;
@@ -320,17 +326,15 @@ impl Variable {
             return Ok(());
         }
         self.cell = None;
+        let new = arranged(&self.value, new)?;
         self.replace(new);
         Ok(())
     }
 }
 
-/// Whether a view op really gave a view: same storage, or (traced) the same level's business.
+/// Whether a view op really gave a view, and not a copy.
 fn shares(a: &Value, b: &Value) -> bool {
-    match (a.numbers(), b.numbers()) {
-        (Some(a), Some(b)) => a.shares_storage(b),
-        _ => true,
-    }
+    a.storage().shares_storage(b.storage())
 }
 /// Whether two plain values show the same elements in the same arrangement.
 fn same_geometry(a: &Value, b: &Value) -> bool {
@@ -338,6 +342,31 @@ fn same_geometry(a: &Value, b: &Value) -> bool {
         (Some(a), Some(b)) => a.data() == b.data() && a.shape() == b.shape() && a.strides() == b.strides(),
         _ => false,
     }
+}
+/// The steps through memory of a value's numbers, one lane's if it stands for many.
+fn steps(value: &Value) -> Strides {
+    match value {
+        Value::Array(a) => Strides::from_slice(a.strides()),
+        Value::Taped(t) => Strides::from_slice(t.array.strides()),
+        Value::Traced(t) => match &t.kind {
+            Kind::Batch(stack) => Strides::from_slice(steps(stack).get(1..).unwrap_or_default()),
+            kind => steps(kind.inner()),
+        },
+    }
+}
+/// A new value laid out as the old one was, so that the same views of it alias.
+fn arranged(old: &Value, new: Value) -> Result<Value> {
+    let (from, to) = (steps(&new), steps(old));
+    let differs = |a: usize| from[a] != to[a] && new.shape()[a] > 1;
+    if from.len() != to.len() || !(0..from.len()).any(differs) {
+        return Ok(new);
+    }
+    // Axes from the widest step to the narrowest: in this order the old elements lay in a row.
+    let mut order: Vec<u8> = (0..to.len() as u8).collect();
+    order.sort_by_key(|&a| std::cmp::Reverse(to[usize::from(a)].unsigned_abs()));
+    let forth = Permute { order: order.into_iter().collect() };
+    let back = forth.inverse();
+    back.call(&[&convert::Copy.call(&[&forth.call(&[&new])?])?])
 }
 /// `base` with what `path` shows of it replaced by `new`. `written`: storage holds the numbers already, so only the
 /// history is made.

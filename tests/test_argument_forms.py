@@ -148,3 +148,19 @@ def test_an_infinite_cotangent_does_not_pass_where_the_slope_is_zero(stepwise):
     x = rg.tensor([0.5, 1.5], requires_grad=True)
     stepwise(x * 1).backward(rg.tensor([np.inf, np.nan]))
     assert x.grad.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("make", [
+    lambda: rg.full((2,), 300, dtype=BYTES), lambda: rg.full_like(rg.ones(2, dtype=BYTES), 300),
+    lambda: rg.ones(2, dtype=BYTES).new_full((2,), 300), lambda: rg.full((2,), float("nan"), dtype=rg.int64),
+    lambda: rg.full((2,), 1j, dtype=rg.float32), lambda: rg.tensor(1j, dtype=rg.float32),
+    lambda: rg.tensor([1 + 2j], dtype=rg.int64),
+])  # fmt: skip
+def test_numbers_that_a_dtype_does_not_hold_are_refused(make):
+    with pytest.raises((ValueError, TypeError), match=r"^(full|full_like|new_full|tensor): cannot convert"):
+        make()
+
+
+def test_following_a_batched_tensor_from_inside_is_refused():
+    with pytest.raises(RuntimeError, match="requires_grad_: cannot follow"):
+        rg.func.vmap(lambda x: x.requires_grad_())(rg.ones(2))

@@ -89,3 +89,39 @@ def test_new_leaves_inside_no_grad_require_gradients():
         x.add_(1)
     (x * 2).sum().backward()
     same(x.grad, [2.0, 2.0])
+
+
+def test_generators_are_thrown_at_and_closed_in_their_mode():
+    seen = []
+
+    @rg.no_grad()
+    def caught():
+        try:
+            yield 1
+        except ValueError:
+            yield rg.is_grad_enabled()
+
+    @rg.no_grad()
+    def closed():
+        try:
+            yield 1
+        finally:
+            seen.append(rg.is_grad_enabled())
+
+    generator = caught()
+    next(generator)
+    assert generator.throw(ValueError()) is False
+    generator = closed()
+    next(generator)
+    generator.close()
+    assert seen == [False] and rg.is_grad_enabled()
+
+
+def test_inference_mode_can_be_switched_off_inside_of_itself():
+    w = rg.ones(2, requires_grad=True)
+    with rg.inference_mode():
+        with rg.inference_mode(False):
+            assert (w * 2).requires_grad
+        with rg.enable_grad():
+            assert not (w * 2).requires_grad
+    assert (w * 2).requires_grad

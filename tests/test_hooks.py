@@ -218,3 +218,25 @@ def test_hooks_that_lose_a_history_are_refused():
         pytest.raises(RuntimeError, match=r"saved_tensors_hooks: .* without that history; detach\(\)"),
     ):
         slope(x)
+
+
+@pytest.mark.parametrize(("given", "error", "sentence"), [
+    (lambda gi, go: gi[0] * 5, TypeError, "a node hook returns a tuple of gradients"),
+    (lambda gi, go: (gi[0][:2], gi[1]), ValueError, r"returned a gradient of shape \[2\] for one of shape \[3\]"),
+    (lambda gi, go: (gi[0] * 5,), RuntimeError, "returned 1 gradients for 2"),
+])  # fmt: skip
+def test_what_a_node_hook_returns_is_checked(given, error, sentence):
+    x, z = rg.ones(3, requires_grad=True), rg.ones(3, requires_grad=True)
+    y = x * z
+    y.grad_fn.register_hook(given)
+    with pytest.raises(error, match=sentence):
+        y.sum().backward()
+
+
+def test_hooks_of_a_leaf_see_what_arrived():
+    seen = []
+    x = rg.tensor([3.0], requires_grad=True)
+    y = x * 2
+    y.grad_fn.next_functions[0][0].register_hook(lambda inputs, outputs: seen.append((inputs, outputs)))
+    y.sum().backward()
+    assert [(i, o[0].tolist()) for i, o in seen] == [((), [2.0])] and x.grad.tolist() == [2.0]

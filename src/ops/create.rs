@@ -1,15 +1,21 @@
 //! New arrays from numbers: ranges and evenly spaced values.
 use crate::{
     array::Array,
-    dtype::{DType, Scalar},
+    dtype::{DType, Element, Scalar},
     error::{Error, Result},
     kernels::cast::cast,
     shape::Dims,
 };
 
+/// `n` elements by number, in memory that is refused if there is not enough.
+fn counted<T: Element>(op: &'static str, dtype: DType, n: usize, value: impl Fn(usize) -> T) -> Result<Array> {
+    let mut out = Array::new(op, Dims::from_slice(&[n]), dtype)?;
+    out.slice_mut::<T>()?.iter_mut().enumerate().for_each(|(i, x)| *x = value(i));
+    Ok(out)
+}
 /// 0, step, 2·step, … (n of them).
 pub fn arange_i64(n: usize, step: i64) -> Result<Array> {
-    Array::from_slice(DType::I64, &(0..n as i64).map(|i| i * step).collect::<Vec<_>>())
+    counted("arange", DType::I64, n, |i| i as i64 * step)
 }
 /// start, start + step, … up to but without `end`.
 pub fn arange(start: Scalar, end: Scalar, step: Scalar, dtype: DType) -> Result<Array> {
@@ -34,9 +40,9 @@ pub fn arange(start: Scalar, end: Scalar, step: Scalar, dtype: DType) -> Result<
     let whole = |s: Scalar| matches!(s, Scalar::Int(_) | Scalar::Bool(_));
     let wide = if whole(start) && whole(step) {
         let (a, s) = (start.to_i64(), step.to_i64());
-        Array::from_slice(DType::I64, &(0..n as i64).map(|i| a + i * s).collect::<Vec<_>>())?
+        counted("arange", DType::I64, n, |i| a + i as i64 * s)?
     } else {
-        Array::from_slice(DType::F64, &(0..n).map(|i| a + i as f64 * s).collect::<Vec<_>>())?
+        counted("arange", DType::F64, n, |i| a + i as f64 * s)?
     };
     cast("arange", &wide, dtype)
 }
@@ -47,7 +53,7 @@ pub fn linspace(start: f64, end: f64, n: usize, dtype: DType) -> Result<Array> {
     }
     let step = if n > 1 { (end - start) / (n - 1) as f64 } else { 0.0 };
     let value = |i: usize| if i < n / 2 || n == 1 { start + step * i as f64 } else { end - step * (n - 1 - i) as f64 };
-    cast("linspace", &Array::from_slice(DType::F64, &(0..n).map(value).collect::<Vec<_>>())?, dtype)
+    cast("linspace", &counted("linspace", DType::F64, n, value)?, dtype)
 }
 /// Ones on the diagonal.
 pub fn eye(rows: usize, columns: usize, dtype: DType) -> Result<Array> {

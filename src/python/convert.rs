@@ -126,6 +126,9 @@ impl Nested {
 }
 /// That an integer dtype can hold a plain number, which would wrap around otherwise; negative bytes may, as in PyTorch.
 pub fn fits(op: &'static str, number: Scalar, dtype: DType) -> Result<(), Error> {
+    if matches!(number, Scalar::Complex(..)) && !dtype.is_complex() {
+        return Err(Error::dtype(op, format!("cannot convert a complex number to {dtype}; take its real part")));
+    }
     let most = match dtype {
         DType::U8 => f64::from(u8::MAX),
         DType::I32 => f64::from(i32::MAX),

@@ -1,7 +1,7 @@
 //! New tensors: zeros, ones, full, arange, linspace, eye and the `*_like` forms.
 use super::{
     args::{dtype, integers, sizes},
-    convert::check_device,
+    convert::{check_device, fits},
     dtype::Arg,
     tensor::{scalar, Operand, Tensor},
 };
@@ -138,7 +138,9 @@ fn full(
     check_device(device)?;
     let s = number("full", fill_value)?;
     let wanted: super::args::Dims = size.extract()?;
-    finish(Array::full("full", sizes("full", &wanted.0)?, self::dtype(dtype).unwrap_or(natural(s)), s)?, requires_grad)
+    let d = self::dtype(dtype).unwrap_or(natural(s));
+    fits("full", s, d)?;
+    finish(Array::full("full", sizes("full", &wanted.0)?, d, s)?, requires_grad)
 }
 /// A tensor with the same number everywhere, of the shape of another.
 ///
@@ -160,10 +162,9 @@ fn full_like(
     check_device(device)?;
     let v = input.value()?;
     let s = number("full_like", fill_value)?;
-    finish(
-        Array::full("full_like", Dims::from_slice(v.shape()), self::dtype(dtype).unwrap_or(v.dtype()), s)?,
-        requires_grad,
-    )
+    let d = self::dtype(dtype).unwrap_or(v.dtype());
+    fits("full_like", s, d)?;
+    finish(Array::full("full_like", Dims::from_slice(v.shape()), d, s)?, requires_grad)
 }
 /// Numbers from `start` (0) up to, but without, `end`, in steps of `step` (1).
 ///
@@ -315,7 +316,9 @@ impl Tensor {
     ) -> PyResult<Tensor> {
         check_device(device)?;
         let d = self::dtype(dtype).unwrap_or(self.value()?.dtype());
-        finish(Array::full("new_full", sizes("new_full", &size.0)?, d, number("new_full", fill_value)?)?, requires_grad)
+        let s = number("new_full", fill_value)?;
+        fits("new_full", s, d)?;
+        finish(Array::full("new_full", sizes("new_full", &size.0)?, d, s)?, requires_grad)
     }
     /// A copy of `data` with this dtype; see `rustgrad.tensor`.
     ///

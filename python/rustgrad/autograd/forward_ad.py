@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from typing import NamedTuple
 
 from .. import _core
 from .._core import Tensor
 
-_levels: list[_core.Level] = []
+
+class _Active(threading.local):
+    """The levels that this thread has entered, outermost first."""
+
+    def __init__(self) -> None:
+        self.levels: list[_core.Level] = []
+
+
+_active = _Active()
 
 
 class UnpackedDualTensor(NamedTuple):
@@ -29,20 +38,20 @@ class dual_level:
     """
 
     def __enter__(self) -> int:
-        _levels.append(_core.Level("dual_level"))
-        return len(_levels) - 1
+        _active.levels.append(_core.Level("dual_level"))
+        return len(_active.levels) - 1
 
     def __exit__(self, *exc: object) -> None:
-        _levels.pop().exit()
+        _active.levels.pop().exit()
 
 
 def _level(level: int | None, function: str) -> _core.Level:
-    if not _levels:
+    if not _active.levels:
         raise RuntimeError(f"{function}: no dual level is active; use it inside `with forward_ad.dual_level():`")
-    index = len(_levels) - 1 if level is None else level
-    if not 0 <= index < len(_levels):
-        raise RuntimeError(f"{function}: there is no dual level {level}; {len(_levels)} are active")
-    return _levels[index]
+    index = len(_active.levels) - 1 if level is None else level
+    if not 0 <= index < len(_active.levels):
+        raise RuntimeError(f"{function}: there is no dual level {level}; {len(_active.levels)} are active")
+    return _active.levels[index]
 
 
 def enter_dual_level() -> int:
@@ -66,10 +75,10 @@ def exit_dual_level(*, level: int | None = None) -> None:
     >>> level = rg.autograd.forward_ad.enter_dual_level()
     >>> rg.autograd.forward_ad.exit_dual_level()
     """
-    if level is not None and level != len(_levels) - 1:
+    if level is not None and level != len(_active.levels) - 1:
         raise RuntimeError(f"exit_dual_level: level {level} is not the innermost; end the inner ones first")
     _level(None, "exit_dual_level")
-    _levels.pop().exit()
+    _active.levels.pop().exit()
 
 
 def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> Tensor:
@@ -100,6 +109,6 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
     >>> rg.autograd.forward_ad.unpack_dual(rg.tensor(1.0))
     UnpackedDualTensor(primal=tensor(1.), tangent=None)
     """
-    if not _levels:
+    if not _active.levels:
         return UnpackedDualTensor(tensor, None)
     return UnpackedDualTensor(*_level(level, "unpack_dual").unpack_dual(tensor))

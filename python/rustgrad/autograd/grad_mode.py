@@ -31,14 +31,22 @@ class _Mode:
             def generate(*args: Any, **kwargs: Any) -> Any:
                 # The mode holds while the generator runs, not while its consumer does.
                 generator = function(*args, **kwargs)
-                sent: Any = None
+                go_on: Callable[[], Any] = lambda: next(generator)
                 while True:
                     with self._again():
                         try:
-                            item = generator.send(sent)
+                            item = go_on()
                         except StopIteration as stop:
                             return stop.value
-                    sent = yield item
+                    try:
+                        sent = yield item
+                        go_on = functools.partial(generator.send, sent)
+                    except GeneratorExit:
+                        with self._again():
+                            generator.close()
+                        raise
+                    except BaseException as error:
+                        go_on = functools.partial(generator.throw, error)
 
             return generate  # type: ignore[return-value]
 
@@ -93,7 +101,8 @@ class enable_grad(_Mode):
         self._before: list[bool] = []
 
     def __enter__(self) -> None:
-        self._before.append(_core._set_grad_enabled(True))
+        # Nothing that inference mode computes is ever recorded.
+        self._before.append(_core._set_grad_enabled(not _core.is_inference_mode_enabled()))
 
     def __exit__(self, *exc: object) -> None:
         _core._set_grad_enabled(self._before.pop())
@@ -140,7 +149,8 @@ class inference_mode(_Mode):
         self._before: list[tuple[bool, bool]] = []
 
     def __enter__(self) -> None:
-        recording = not self._mode and _core.is_grad_enabled()
+        # Switched off inside of itself, recording goes on; outside of it, it stays as it is.
+        recording = not self._mode and (_core.is_inference_mode_enabled() or _core.is_grad_enabled())
         self._before.append((_core._set_inference(self._mode), _core._set_grad_enabled(recording)))
 
     def __exit__(self, *exc: object) -> None:

@@ -21,32 +21,26 @@ impl Hook for TensorHook {
             if out.is_none() {
                 return Ok(None);
             }
-            let t = out.cast::<Tensor>().map_err(|_| {
-                PyTypeError::new_err(format!("hook: a tensor hook returns a tensor or None, not a {}", out.get_type()))
-            })?;
-            let new = t.get().value()?;
-            if new.shape() != g.shape() {
-                return Err(Error::shape(
-                    "hook",
-                    format!(
-                        "returned a gradient of shape {} for one of shape {}",
-                        crate::shape::show(new.shape()),
-                        crate::shape::show(g.shape())
-                    ),
-                )
-                .into());
-            }
-            if new.dtype() != g.dtype() {
-                return Err(Error::dtype(
-                    "hook",
-                    format!("returned a {} gradient for a {} one; convert it with .to(dtype)", new.dtype(), g.dtype()),
-                )
-                .into());
-            }
-            Ok(Some(vec![Some(new)]))
+            Ok(Some(vec![Some(replacement(&out, g)?)]))
         })
         .map_err(foreign)
     }
+}
+/// What a hook gave in place of a gradient: a tensor of its shape and dtype.
+fn replacement(given: &Bound<'_, PyAny>, g: &Value) -> PyResult<Value> {
+    let tensor = given.cast::<Tensor>().map_err(|_| {
+        PyTypeError::new_err(format!("hook: a tensor hook returns a tensor or None, not a {}", given.get_type()))
+    })?;
+    let new = tensor.get().value()?;
+    if new.shape() != g.shape() {
+        let (new, old) = (crate::shape::show(new.shape()), crate::shape::show(g.shape()));
+        return Err(Error::shape("hook", format!("returned a gradient of shape {new} for one of shape {old}")).into());
+    }
+    if new.dtype() != g.dtype() {
+        let text = format!("returned a {} gradient for a {} one; convert it with .to(dtype)", new.dtype(), g.dtype());
+        return Err(Error::dtype("hook", text).into());
+    }
+    Ok(new)
 }
 /// A Python callable on all cotangents of a node: `hook(grad_outputs)` before, `hook(grad_inputs, grad_outputs)` after.
 pub struct NodeHook {
@@ -69,12 +63,22 @@ impl Hook for NodeHook {
             if out.is_none() {
                 return Ok(None);
             }
-            let items: Vec<Option<PyRef<'_, Tensor>>> = out.extract()?;
-            items
-                .into_iter()
-                .map(|t| t.map(|t| t.value()).transpose().map_err(PyErr::from))
-                .collect::<PyResult<Vec<_>>>()
-                .map(Some)
+            let Ok(items) = out.cast::<PyTuple>() else {
+                return Err(PyTypeError::new_err(format!(
+                    "hook: a node hook returns a tuple of gradients or None, not a {}",
+                    out.get_type().name()?
+                )));
+            };
+            if items.len() != shown.len() {
+                let (n, m) = (items.len(), shown.len());
+                return Err(Error::graph("hook", format!("returned {n} gradients for {m}; return all of them")).into());
+            }
+            let each = items.iter().zip(shown).map(|(item, g)| match (item.is_none(), g) {
+                (true, _) => Ok(None),
+                (_, Some(g)) => replacement(&item, g).map(Some),
+                (_, None) => Ok(Some(item.cast::<Tensor>().map_err(PyErr::from)?.get().value()?)),
+            });
+            each.collect::<PyResult<Vec<_>>>().map(Some)
         })
         .map_err(foreign)
     }
