@@ -73,6 +73,15 @@ def test_linearize_passes_by_outputs_without_slopes():
     assert slope.tolist() == [2.0, 2.0, 2.0] and none.item() == 0 and none.dtype == rg.int64
 
 
+@pytest.mark.parametrize("create_graph", [True, False, None])
+def test_pullbacks_take_create_graph_and_stay_differentiable(create_graph):
+    def slope(x):
+        _, pull = func.vjp(lambda z: z**3, x)
+        return pull(rg.ones_like(x), retain_graph=True, create_graph=create_graph)[0].sum()
+
+    assert func.grad(slope)(X).tolist() == [6.0, 12.0, 18.0]
+
+
 def test_out_dims_as_a_tuple_of_one():
     assert func.vmap(lambda a: a, out_dims=(1,))(rg.ones(4, 3)).shape == (3, 4)
 

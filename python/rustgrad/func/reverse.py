@@ -16,7 +16,8 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """The value of ``func`` and a function that pulls cotangents of the output back to the inputs.
 
     Inputs and outputs are tensors of float dtypes, or any nesting of tuples, lists, dicts, named tuples and dataclasses
-    of them; the pullback takes cotangents nested like the output and returns a tuple nested like the inputs. With
+    of them; the pullback takes cotangents nested like the output and returns a tuple nested like the inputs
+    (``retain_graph=False`` frees what it used; ``create_graph`` is taken as PyTorch has it and changes nothing). With
     ``has_aux`` the function returns a pair, whose second part comes back third. Raises TypeError for other things than
     tensors, ValueError for another nesting.
 
@@ -41,7 +42,8 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     finally:
         level.exit()
 
-    def pull(cotangents: Any, retain_graph: bool = True) -> Any:
+    # PyTorch's `create_graph` changes nothing here: what a pullback returns can always be differentiated.
+    def pull(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
         if shape is None and isinstance(cotangents, Tensor):
             gs = [cotangents]
         else:
