@@ -104,3 +104,58 @@ def test_running_lane_by_lane_warns_once_per_function_at_the_line_of_the_call():
     told = [w for w in seen if "lane by lane" in str(w.message)]
     assert [name in str(w.message) for w, name in zip(told, ("branches", "also"), strict=True)] == [True, True]
     assert [w.filename for w in told] == [__file__, __file__]
+
+
+class Branching(rg.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**2
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2 * x * g if bool(g.abs().sum() > 0) else rg.zeros_like(x)
+
+
+class Noisy(Branching):
+    @staticmethod
+    def backward(ctx, g):
+        return Branching.backward(ctx, g) * rg.rand((), dtype=F64)
+
+
+@pytest.mark.parametrize("limit", [{}, {"chunk_size": 2}, {"max_bytes": 400}])
+@pytest.mark.filterwarnings("ignore:.*row by row")
+def test_rows_of_rules_that_branch_on_numbers_go_one_by_one(limit):
+    jacobian = func.jacrev(Branching.apply, **limit)
+    np.testing.assert_array_equal(jacobian(X).numpy(), np.diag([2.0, 4.0, 6.0]))
+    both = func.jacrev(lambda p: {"a": Branching.apply(p[0]), "b": p[1].sum()}, **limit)((X, X))
+    np.testing.assert_array_equal(both["a"][0].numpy(), np.diag([2.0, 4.0, 6.0]))
+    assert both["a"][1].abs().sum() == 0 and both["b"][0].abs().sum() == 0 and both["b"][1].tolist() == [1.0] * 3
+    curvature = func.jacrev(jacobian, **limit)(X).numpy()
+    np.testing.assert_array_equal(curvature, 2 * np.einsum("ij,jk->ijk", np.eye(3), np.eye(3)))
+    lanes = func.vmap(jacobian)(rg.stack([X, 2 * X])).numpy()
+    np.testing.assert_array_equal(lanes[1], np.diag([4.0, 8.0, 12.0]))
+    diagonal = func.jacrev(Noisy.apply, **limit)(X).numpy().diagonal() / [2.0, 4.0, 6.0]
+    assert np.ptp(diagonal) < 1e-15 < diagonal[0]
+
+
+def test_rows_one_by_one_warn_once_for_each_class_at_the_line_of_the_call():
+    apart = [type(name, (Branching,), {}) for name in ("First", "Second")]
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        for rule in (*apart, *apart):
+            func.jacrev(rule.apply, chunk_size=2)(X)
+    assert ["jacrev" in str(w.message) and w.filename == __file__ for w in seen] == [True, True]
+
+
+class BranchingForward(Branching):
+    @staticmethod
+    def jvp(ctx, t):
+        return t if bool(t.sum() > 0) else -t
+
+
+def test_a_function_that_would_run_again_is_refused():
+    shared = rg.zeros(3, dtype=F64)
+    with pytest.raises(rg.DataDependentError, match="bool"):
+        func.jacfwd(lambda x: shared.add_(1.0) * BranchingForward.apply(x))(X)

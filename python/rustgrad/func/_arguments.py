@@ -63,7 +63,7 @@ class Selection:
         self, function: str, func: Callable[..., Any], argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         self.single = isinstance(argnums, (int, str))
-        self._func, self._args, self._kwargs = func, args, kwargs
+        self.func, self._args, self._kwargs = func, args, kwargs
         wanted: tuple[int | str, ...] = (argnums,) if isinstance(argnums, (int, str)) else tuple(argnums)
         if not wanted:
             raise ValueError(f"{function}: argnums is empty; name at least one argument")
@@ -81,12 +81,12 @@ class Selection:
         if n in self._kwargs:
             return n
         try:
-            names = list(inspect.signature(self._func).parameters)
+            names = list(inspect.signature(self.func).parameters)
         except (TypeError, ValueError):
             names = []
         if n in names and names.index(n) < len(self._args):
             return names.index(n)
-        raise ValueError(f"{function}: {name_of(self._func)} was called without an argument named {n!r}")
+        raise ValueError(f"{function}: {name_of(self.func)} was called without an argument named {n!r}")
 
     @property
     def values(self) -> tuple[Any, ...]:
@@ -100,4 +100,4 @@ class Selection:
                 args[place] = value
             else:
                 kwargs[place] = value
-        return self._func(*args, **kwargs)
+        return self.func(*args, **kwargs)

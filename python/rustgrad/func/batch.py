@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import functools
-import inspect
-import weakref
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 from .. import _core
 from .._core import DataDependentError, Tensor
 from .._tree import alike, flatten, spread, unflatten
-from .._warning import warn
+from .._warning import warn_once
 from ._arguments import name_of
 
 Randomness = Literal["error", "different", "same"]
-_warned: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def vmap(
@@ -229,13 +226,7 @@ class _Program:
         return _Results(stacked, dims, first)
 
     def _warn(self, reason: str) -> None:
-        # What transforms make of a function shares its key: `grad(f)` is told of once, and not for `grad(g)` as well.
-        innermost = inspect.unwrap(self._func)
-        key = getattr(innermost, "__code__", innermost)
-        try:
-            if key in _warned:
-                return
-            _warned.add(key)
-        except TypeError:
-            pass  # what cannot be remembered is told every time
-        warn(f"vmap: {name_of(self._func)} asks for plain numbers and runs lane by lane, which is slow ({reason})")
+        name = name_of(self._func)
+        warn_once(
+            "vmap", self._func, f"vmap: {name} asks for plain numbers and runs lane by lane, which is slow ({reason})"
+        )

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from .. import _core
-from .._core import Tensor
+from .._core import DataDependentError, Tensor
 from .._tree import flatten, unflatten
-from ._arguments import Argnums, Selection, by_leaf, real, split_aux, tensors
+from .._warning import warn_once
+from ._arguments import Argnums, Selection, by_leaf, name_of, real, split_aux, tensors
 from ._chunks import Budget, chunks
 from .batch import Randomness
 from .forward import jvp
@@ -31,7 +32,8 @@ def jacrev(
 
     Shapes: for an output of shape (…) and an input of shape (…′), (…, …′); nested like the output, inside like
     ``argnums``. ``chunk_size`` rows are computed at a time, or as many as keep the working memory below ``max_bytes``;
-    ``progress`` shows how far it is. Raises MemoryError where the result alone exceeds ``max_bytes``.
+    ``progress`` shows how far it is. Raises MemoryError where the result alone exceeds ``max_bytes``. Where a rule of a
+    ``Function`` asks for plain numbers, rows are computed one by one, with one warning.
 
     Derivative: may be taken again, in either mode.
 
@@ -66,9 +68,8 @@ def _rows(chosen: Selection, value: Any, pull: Function, budget: Budget) -> Any:
         # A single number has one row: no lanes are needed.
         rows = [x.unsqueeze(0) for x in flatten(pull(unflatten(outer, [_core.ones_like(y) for y in ys])))[0]]
     else:
-        rows = _in_chunks(
-            lambda units: flatten(pull(unflatten(outer, units)))[0], ys, xs, total, sum(x.numel() for x in xs), budget
-        )
+        of_units = lambda units: flatten(pull(unflatten(outer, units)))[0]
+        rows = _in_chunks(of_units, ys, xs, total, sum(x.numel() for x in xs), budget, pulled=chosen.func)
     blocks, start = [], 0
     for y in ys:
         parts = [r[start : start + y.numel()].reshape(*y.shape, *x.shape) for r, x in zip(rows, xs, strict=True)]
@@ -90,26 +91,61 @@ def _in_chunks(
     width: int,
     budget: Budget,
     randomness: Randomness = "same",
+    pulled: Function | None = None,
 ) -> list[Tensor]:
-    """``of_units`` of every unit vector of the space of ``into``, stacked in front."""
+    """``of_units`` of every unit vector of the space of ``into``, stacked in front.
+
+    Unit vectors go one by one where a rule asks for their numbers, if ``of_units`` is a pullback of ``pulled``. A
+    function that would run again could write to its arguments once more each time, and is refused.
+    """
     size = max((x.element_size() for x in out_of), default=8)
     budget.check_result(total * width * size)
     found: list[list[Tensor]] = []
+    reason = None
     for start, stop in chunks(total, budget, redraw=randomness == "different"):
-        level = _core.Level("vmap", stop - start, randomness)
-        try:
-            units, offset = [], 0
-            for x in into:
-                units.append(level.batch(_unit_vectors(x, start - offset, stop - start)))
-                offset += x.numel()
-            found.append([level.unbatch(y, stop - start) for y in of_units(units)])
-        finally:
-            level.exit()
+        if reason is None:
+            state = _core.get_rng_state()
+            level = _core.Level("vmap", stop - start, randomness)
+            try:
+                ys = of_units([level.batch(units) for units in _units(into, start, stop)])
+                found.append([level.unbatch(y, stop - start) for y in ys])
+                continue
+            except DataDependentError as refused:
+                if getattr(refused, "level", None) != level.id or pulled is None:
+                    raise
+                reason = str(refused)
+            finally:
+                level.exit()
+            name = f"{budget.function}: a rule called by {name_of(pulled)}"
+            warn_once(
+                budget.function, pulled, f"{name} asks for plain numbers and runs row by row, which is slow ({reason})"
+            )
+            _core.set_rng_state(state)
+        found.append(_one_by_one(of_units, into, start, stop))
     if len(found) == 1:
         return found[0]
     if not found:
         return [_core.zeros((0, *x.shape), dtype=x.dtype) for x in out_of]
     return [_core.cat(part) for part in zip(*found, strict=True)]
+
+
+def _units(into: list[Tensor], start: int, stop: int) -> list[Tensor]:
+    """Unit vectors ``start`` … ``stop`` of the space of all of ``into``, as a stack for each of them."""
+    units, offset = [], 0
+    for x in into:
+        units.append(_unit_vectors(x, start - offset, stop - start))
+        offset += x.numel()
+    return units
+
+
+def _one_by_one(of_units: Function, into: list[Tensor], start: int, stop: int) -> list[Tensor]:
+    """``of_units`` without lanes; each unit vector draws the same random numbers, as all lanes would."""
+    state = _core.get_rng_state()
+    found = []
+    for place in range(start, stop):
+        _core.set_rng_state(state)
+        found.append(of_units([units[0] for units in _units(into, place, place + 1)]))
+    return [_core.stack(list(part)) for part in zip(*found, strict=True)]
 
 
 def _unit_vectors(like: Tensor, first: int, count: int) -> Tensor:
