@@ -159,3 +159,75 @@ def test_a_function_that_would_run_again_is_refused():
     shared = rg.zeros(3, dtype=F64)
     with pytest.raises(rg.DataDependentError, match="bool"):
         func.jacfwd(lambda x: shared.add_(1.0) * BranchingForward.apply(x))(X)
+
+
+class Bag:
+    pass
+
+
+def total(x):
+    return x.sum()
+
+
+ONE, TWO, EITHER = rg.ones(1, dtype=F64), rg.ones(2, dtype=F64), lambda a: (a, a) if a > 1 else a
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "sentence"),
+    [
+        (lambda: func.grad(total)(2.0), TypeError, "^grad: expected tensors, got a float; wrap numbers"),
+        (lambda: func.jacrev(total)((X, 3)), TypeError, "^jacrev: expected tensors, got a int; wrap numbers"),
+        (lambda: func.jacobian(total)(2.0), TypeError, "^jacobian: expected tensors, got a float"),
+        (
+            lambda: func.hessian(total)(Bag()),
+            TypeError,
+            "^hessian: expected tensors, got a Bag; .*register_pytree_node",
+        ),
+        (lambda: func.hessian(total, max_bytes=8)(X), MemoryError, "^hessian: the result takes"),
+        (lambda: func.hvp(total, (TWO,), (ONE,)), ValueError, r"^hvp: the vector .*float64 \[1\] does .*float64 \[2\]"),
+        (
+            lambda: func.vhp(total, (TWO,), (ONE,)),
+            ValueError,
+            r"^vhp: the vector .*\[1\] does .*; shapes must be equal",
+        ),
+        (lambda: func.ggnvp(total, total, (TWO,), (TWO.float(),)), ValueError, "^ggnvp: .* shape and dtype must be"),
+        (lambda: func.hvp(total, (TWO,), (2.0,)), TypeError, "^hvp: expected tensors, got a float"),
+        (lambda: func.hvp(total, (), ()), ValueError, "^hvp: give at least one primal"),
+        (
+            lambda: func.linearize(total, TWO)[1](ONE),
+            ValueError,
+            r"^linearize: the tangent of shape \[1\] .*\[2\]; they",
+        ),
+        (lambda: func.linearize(total, TWO)[1](1.0), TypeError, "^linearize: expected tensors, got a float"),
+        (lambda: func.linearize(total, TWO)[1]((TWO,)), ValueError, r"primals, \(\*,\), but are \(\(\*,\),\)$"),
+        (lambda: func.vhp(total, (TWO,), ([TWO],)), ValueError, r"primals, \(\*,\), but are \(\[\*\],\)$"),
+        (lambda: func.jvp(total, (X,), ((X, X),)), ValueError, r"are \(\*,\) and \(\(\*, \*\),\)$"),
+        (lambda: func.vjp(total, X)[1]((X, X)), ValueError, r"of the function, \*, but are \(\*, \*\)$"),
+        (
+            lambda: func.vmap(EITHER)(X),
+            ValueError,
+            r"<lambda> returns \* in lane 0 and \(\*, \*\) in lane 1; return one",
+        ),
+        (
+            lambda: func.vmap(total, out_dims=5)(TWO),
+            IndexError,
+            r"^vmap: out_dims=5 .*of total, .*\[2\] .*; give -1…0",
+        ),
+        (lambda: func.vmap(total, chunk_size=2.5), TypeError, r"^vmap: chunk_size must be an int or None, but is 2\.5"),
+        (
+            lambda: func.jacrev(total, chunk_size="a"),
+            TypeError,
+            "^jacrev: chunk_size must be an int or None, but is 'a'",
+        ),
+        (lambda: func.hessian(total, max_bytes=True), TypeError, "^hessian: max_bytes must be an int or None"),
+        (lambda: func.laplacian(total, max_bytes=2.5), TypeError, "^laplacian: max_bytes must be an int or None"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*lane by lane")
+def test_sentences_name_the_function_that_was_called_and_show_what_does_not_fit(call, kind, sentence):
+    with pytest.raises(kind, match=sentence):
+        call()
+
+
+def test_limits_may_be_integers_of_numpy():
+    assert func.jacrev(lambda x: x * 2, chunk_size=np.int64(2), max_bytes=np.int64(10**6))(X).sum() == 6

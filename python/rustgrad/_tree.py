@@ -9,7 +9,7 @@ from typing import Any
 
 from ._core import Tensor
 
-__all__ = ["alike", "flatten", "map_leaves", "register_pytree_node", "spread", "unflatten"]
+__all__ = ["alike", "described", "flatten", "map_leaves", "register_pytree_node", "spread", "unflatten"]
 
 # How a tree is put together: None for a lone tensor, a number for a tuple of that many tensors, else a PyTreeSpec.
 # The first two need no import and are what nearly all calls have.
@@ -66,6 +66,12 @@ def _spelled_out(structure: Structure) -> Any:
     if type(structure) is int:
         return optree.tree_structure(tuple(range(structure)), namespace=_NAMESPACE)
     return structure
+
+
+def described(structure: Structure) -> str:
+    """How a tree is nested, for sentences of errors: its leaves are stars."""
+    spelled = str(_spelled_out(structure)).removeprefix("PyTreeSpec(").removesuffix(")")
+    return spelled.removesuffix(f", namespace={_NAMESPACE!r}")
 
 
 def map_leaves(f: Callable[[Any], Any], tree: Any) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
 
 from .._core import Tensor
+from .._tree import flatten
 from ..autograd._refusal import not_differentiable
 
 Argnums = int | str | tuple[int | str, ...]
@@ -16,9 +18,11 @@ def tensors(leaves: list[Any], function: str) -> list[Tensor]:
     """The leaves, all of which must be tensors."""
     for leaf in leaves:
         if not isinstance(leaf, Tensor):
-            raise TypeError(
-                f"{function}: expected tensors, got a {type(leaf).__name__}; wrap numbers in rustgrad.tensor"
+            number = isinstance(leaf, (int, float, complex))
+            way_out = (
+                "wrap numbers in rustgrad.tensor" if number else "register containers by func.register_pytree_node"
             )
+            raise TypeError(f"{function}: expected tensors, got a {type(leaf).__name__}; {way_out}")
     return leaves
 
 
@@ -70,6 +74,7 @@ class Selection:
         self._places = [self._place(function, n) for n in wanted]
         if len(set(self._places)) != len(self._places):
             raise ValueError(f"{function}: argnums={argnums!r} names an argument twice")
+        self._function = function
 
     def _place(self, function: str, n: int | str) -> int | str:
         if isinstance(n, int) and not isinstance(n, bool):
@@ -91,6 +96,12 @@ class Selection:
     @property
     def values(self) -> tuple[Any, ...]:
         return tuple(self._args[n] if isinstance(n, int) else self._kwargs[n] for n in self._places)
+
+    @functools.cached_property
+    def flat(self) -> tuple[list[Tensor], Any]:
+        """The leaves of the selected arguments, and how they are nested; TypeError if not all are tensors."""
+        leaves, structure = flatten(self.values)
+        return tensors(leaves, self._function), structure
 
     def call(self, *values: Any) -> Any:
         """The function with the selected arguments replaced."""

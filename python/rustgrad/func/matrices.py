@@ -10,7 +10,7 @@ from .. import _core
 from .._core import DataDependentError, Tensor
 from .._tree import flatten, unflatten
 from .._warning import warn_once
-from ._arguments import Argnums, Selection, by_leaf, name_of, real, split_aux, tensors
+from ._arguments import Argnums, Selection, by_leaf, name_of, real, split_aux
 from ._chunks import Budget, chunks
 from .batch import Randomness
 from .forward import jvp
@@ -55,13 +55,14 @@ def jacrev(
 
 
 def _recorded(chosen: Selection, has_aux: bool, function: str) -> Any:
+    _ = chosen.flat  # refuses what is no tensor in the name of this function, not of vjp
     return vjp(lambda *xs: split_aux(chosen.call(*xs), has_aux, function), *chosen.values, has_aux=True)
 
 
 def _rows(chosen: Selection, value: Any, pull: Function, budget: Budget) -> Any:
     """The Jacobian from a pullback, row by row."""
     ys, outer = flatten(value)
-    xs, inner = flatten(chosen.values)
+    xs, inner = chosen.flat
     real([*ys, *xs], budget.function)
     total = sum(y.numel() for y in ys)
     if total == 1:
@@ -184,24 +185,31 @@ def jacfwd(
     tensor([[2., 0.],
             [0., 4.]])
     """
-    budget = Budget("jacfwd", chunk_size, max_bytes, progress)
+    return _by_columns(func, argnums, has_aux, Budget("jacfwd", chunk_size, max_bytes, progress), randomness)
+
+
+def _by_columns(
+    func: Function, argnums: Argnums, has_aux: bool, budget: Budget, randomness: Randomness = "same"
+) -> Function:
+    """``jacfwd`` under the name of the function that the user called."""
+    function = budget.function
 
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        chosen = Selection("jacfwd", func, argnums, args, kwargs)
-        xs, inner = flatten(chosen.values)
-        real(tensors(xs, "jacfwd"), "jacfwd")
+        chosen = Selection(function, func, argnums, args, kwargs)
+        xs, inner = chosen.flat
+        real(xs, function)
         seen: dict[str, Any] = {}
         if randomness not in ("error", "different", "same"):
-            raise ValueError(f'jacfwd: randomness={randomness!r} is not one of "error", "different", "same"')
+            raise ValueError(f'{function}: randomness={randomness!r} is not one of "error", "different", "same"')
 
         def columns(units: list[Tensor]) -> list[Tensor]:
             tangents = unflatten(inner, units)
             value, slopes, seen["aux"] = jvp(
-                lambda *xs: split_aux(chosen.call(*xs), has_aux, "jacfwd"), chosen.values, tangents, has_aux=True
+                lambda *xs: split_aux(chosen.call(*xs), has_aux, function), chosen.values, tangents, has_aux=True
             )
             seen["ys"], seen["outer"] = flatten(value)
-            real(seen["ys"], "jacfwd")
+            real(seen["ys"], function)
             return flatten(slopes)[0]
 
         total = sum(x.numel() for x in xs)
@@ -241,10 +249,10 @@ def jacobian(
     """
     if mode not in ("auto", "forward", "reverse"):
         raise ValueError(f'jacobian: mode={mode!r} is not one of "auto", "forward", "reverse"')
-    forward = jacfwd(func, argnums, has_aux, chunk_size=chunk_size, max_bytes=max_bytes, progress=progress)
+    budget = Budget("jacobian", chunk_size, max_bytes, progress)
+    forward = _by_columns(func, argnums, has_aux, budget)
     if mode == "forward":
         return forward
-    budget = Budget("jacobian", chunk_size, max_bytes, progress)
 
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -281,4 +289,4 @@ def hessian(
             [1., 0.]])
     """
     inner = jacrev(func, argnums, has_aux=has_aux)
-    return jacfwd(inner, argnums, has_aux, chunk_size=chunk_size, max_bytes=max_bytes, progress=progress)
+    return _by_columns(inner, argnums, has_aux, Budget("hessian", chunk_size, max_bytes, progress))

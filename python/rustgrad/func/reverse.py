@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import _core
 from .._core import Tensor
-from .._tree import alike, flatten, map_leaves, unflatten
+from .._tree import alike, described, flatten, map_leaves, unflatten
 from ._arguments import Argnums, Selection, split_aux, tensors
 
 
@@ -50,7 +50,10 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
             gs, given = flatten(cotangents)
             tensors(gs, "vjp")
             if not alike(given, shape):
-                raise ValueError("vjp: the cotangents must be nested like the output of the function")
+                raise ValueError(
+                    f"vjp: the cotangents must be nested like the output of the function, {described(shape)}, "
+                    f"but are {described(given)}"
+                )
         return unflatten(structure, level.pull(ys, gs, inputs, retain_graph, True))
 
     return (values, pull, aux) if has_aux else (values, pull)
@@ -107,7 +110,11 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
                 raise TypeError(f"grad: the function must return a real number, not {y.dtype}; take .real or .abs()")
             return y, aux
 
-        value, pull, aux = vjp(single_number, *chosen.values, has_aux=True)
+        try:
+            value, pull, aux = vjp(single_number, *chosen.values, has_aux=True)
+        except TypeError:
+            _ = chosen.flat  # where arguments are no tensors, this says so in the name of grad
+            raise
         gradients = pull(_core.ones_like(value), retain_graph=False)
         result = gradients[0] if chosen.single else gradients
         return (result, (value, aux)) if has_aux else (result, value)
