@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -75,6 +74,7 @@ class Selection:
         if len(set(self._places)) != len(self._places):
             raise ValueError(f"{function}: argnums={argnums!r} names an argument twice")
         self._function = function
+        self._flat: tuple[list[Tensor], Any] | None = None
 
     def _place(self, function: str, n: int | str) -> int | str:
         if isinstance(n, int) and not isinstance(n, bool):
@@ -97,11 +97,12 @@ class Selection:
     def values(self) -> tuple[Any, ...]:
         return tuple(self._args[n] if isinstance(n, int) else self._kwargs[n] for n in self._places)
 
-    @functools.cached_property
     def flat(self) -> tuple[list[Tensor], Any]:
         """The leaves of the selected arguments, and how they are nested; TypeError if not all are tensors."""
-        leaves, structure = flatten(self.values)
-        return tensors(leaves, self._function), structure
+        if self._flat is None:
+            leaves, structure = flatten(self.values)
+            self._flat = tensors(leaves, self._function), structure
+        return self._flat
 
     def call(self, *values: Any) -> Any:
         """The function with the selected arguments replaced."""

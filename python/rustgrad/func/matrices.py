@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 from .. import _core
@@ -55,14 +56,14 @@ def jacrev(
 
 
 def _recorded(chosen: Selection, has_aux: bool, function: str) -> Any:
-    _ = chosen.flat  # refuses what is no tensor in the name of this function, not of vjp
+    chosen.flat()  # refuses what is no tensor in the name of this function, not of vjp
     return vjp(lambda *xs: split_aux(chosen.call(*xs), has_aux, function), *chosen.values, has_aux=True)
 
 
 def _rows(chosen: Selection, value: Any, pull: Function, budget: Budget) -> Any:
     """The Jacobian from a pullback, row by row."""
     ys, outer = flatten(value)
-    xs, inner = chosen.flat
+    xs, inner = chosen.flat()
     real([*ys, *xs], budget.function)
     total = sum(y.numel() for y in ys)
     if total == 1:
@@ -102,27 +103,24 @@ def _in_chunks(
     size = max((x.element_size() for x in out_of), default=8)
     budget.check_result(total * width * size)
     found: list[list[Tensor]] = []
-    reason = None
     for start, stop in chunks(total, budget, redraw=randomness == "different"):
-        if reason is None:
-            state = _core.get_rng_state()
-            level = _core.Level("vmap", stop - start, randomness)
-            try:
-                ys = of_units([level.batch(units) for units in _units(into, start, stop)])
-                found.append([level.unbatch(y, stop - start) for y in ys])
-                continue
-            except DataDependentError as refused:
-                if getattr(refused, "level", None) != level.id or pulled is None:
-                    raise
-                reason = str(refused)
-            finally:
-                level.exit()
-            name = f"{budget.function}: a rule called by {name_of(pulled)}"
-            warn_once(
-                budget.function, pulled, f"{name} asks for plain numbers and runs row by row, which is slow ({reason})"
-            )
-            _core.set_rng_state(state)
-        found.append(_one_by_one(of_units, into, start, stop))
+        level = _core.Level("vmap", stop - start, randomness)
+        try:
+            units, offset = [], 0
+            for x in into:
+                units.append(level.batch(_unit_vectors(x, start - offset, stop - start)))
+                offset += x.numel()
+            found.append([level.unbatch(y, stop - start) for y in of_units(units)])
+        except DataDependentError as refused:
+            if getattr(refused, "level", None) != level.id or pulled is None:
+                raise
+            reason = str(refused)
+        else:
+            continue
+        finally:
+            level.exit()
+        found = _one_by_one(of_units, into, total, budget, pulled, reason)
+        break
     if len(found) == 1:
         return found[0]
     if not found:
@@ -130,23 +128,20 @@ def _in_chunks(
     return [_core.cat(part) for part in zip(*found, strict=True)]
 
 
-def _units(into: list[Tensor], start: int, stop: int) -> list[Tensor]:
-    """Unit vectors ``start`` … ``stop`` of the space of all of ``into``, as a stack for each of them."""
-    units, offset = [], 0
-    for x in into:
-        units.append(_unit_vectors(x, start - offset, stop - start))
-        offset += x.numel()
-    return units
-
-
-def _one_by_one(of_units: Function, into: list[Tensor], start: int, stop: int) -> list[Tensor]:
-    """``of_units`` without lanes; each unit vector draws the same random numbers, as all lanes would."""
-    state = _core.get_rng_state()
+def _one_by_one(
+    of_units: Function, into: list[Tensor], total: int, budget: Budget, pulled: Function, reason: str
+) -> list[list[Tensor]]:
+    """``of_units`` of every unit vector without lanes: chunks of one, which draw the same random numbers as well."""
+    name = f"{budget.function}: a rule called by {name_of(pulled)}"
+    warn_once(budget.function, pulled, f"{name} asks for plain numbers and runs row by row, which is slow ({reason})")
     found = []
-    for place in range(start, stop):
-        _core.set_rng_state(state)
-        found.append(of_units([units[0] for units in _units(into, place, place + 1)]))
-    return [_core.stack(list(part)) for part in zip(*found, strict=True)]
+    for start, _ in chunks(total, replace(budget, chunk_size=1, max_bytes=None)):
+        units, offset = [], 0
+        for x in into:
+            units.append(_unit_vectors(x, start - offset, 1)[0])
+            offset += x.numel()
+        found.append([y.unsqueeze(0) for y in of_units(units)])
+    return found
 
 
 def _unit_vectors(like: Tensor, first: int, count: int) -> Tensor:
@@ -197,7 +192,7 @@ def _by_columns(
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         chosen = Selection(function, func, argnums, args, kwargs)
-        xs, inner = chosen.flat
+        xs, inner = chosen.flat()
         real(xs, function)
         seen: dict[str, Any] = {}
         if randomness not in ("error", "different", "same"):

@@ -113,7 +113,7 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
         try:
             value, pull, aux = vjp(single_number, *chosen.values, has_aux=True)
         except TypeError:
-            _ = chosen.flat  # where arguments are no tensors, this says so in the name of grad
+            chosen.flat()  # where arguments are no tensors, this says so in the name of grad
             raise
         gradients = pull(_core.ones_like(value), retain_graph=False)
         result = gradients[0] if chosen.single else gradients
