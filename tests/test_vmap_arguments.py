@@ -1,5 +1,8 @@
 """What vmap makes of its arguments: where lanes lie, what is the same in all of them, and what it refuses."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import pytest
 import rustgrad as rg
@@ -113,3 +116,32 @@ def test_lanes_that_run_one_by_one_do_not_see_each_others_writes():
     assert y.tolist() == [[2.0, 3.0], [4.0, 5.0]] and x.tolist() == [[1.0, 2.0], [3.0, 4.0]]
     with pytest.raises(RuntimeError, match=r"changes an argument that all lanes share in place; clone\(\) it"):
         vmap(_writes(shared=True), (0, None))(x, b)
+
+
+@dataclass
+class Layer:
+    weight: Any
+    bias: Any
+    name: str = "layer"
+
+
+@dataclass
+class Other:
+    weight: Any
+    bias: Any
+    name: str = "layer"
+
+
+def test_dims_of_a_dataclass_are_those_of_its_fields():
+    layer = Layer(X, rg.tensor(2.0, dtype=rg.float64))
+    expected = (X * 2).sum(1).tolist()
+    product = lambda p: (p.weight * p.bias).sum()
+    assert vmap(product, in_dims=(Layer(0, None),))(layer).tolist() == expected
+    assert vmap(product, in_dims=(Layer(1, None, "other"),))(Layer(X.T, layer.bias)).tolist() == expected
+    nested = lambda p: product(p.weight[0])
+    assert vmap(nested, in_dims=(Layer((Layer(0, None),), None),))(Layer((layer,), None)).tolist() == expected
+    doubled = vmap(lambda x: Layer(x, x), out_dims=Layer(0, 1))(X)
+    assert (doubled.weight.shape, doubled.bias.shape) == ((3, 2), (2, 3))
+    assert vmap(product, in_dims=(Other(0, None),))(Other(X, layer.bias)).tolist() == expected
+    with pytest.raises(ValueError, match="is not nested like the values"):
+        vmap(product, in_dims=(Other(0, None),))(layer)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 from ._core import Tensor
 
-__all__ = ["alike", "flatten", "map_leaves", "register_pytree_node", "spread", "unflatten"]
+__all__ = ["alike", "described", "flatten", "map_leaves", "register_pytree_node", "spread", "unflatten"]
 
 # How a tree is put together: None for a lone tensor, a number for a tuple of that many tensors, else a PyTreeSpec.
 # The first two need no import and are what nearly all calls have.
 Structure = Any
 _NAMESPACE = "rustgrad"
 _CONTAINERS = (Tensor, tuple, list, dict)
+_dataclasses: set[type] = set()  # those taken apart by their fields, without the user's registration
 
 
 def _optree() -> Any:
@@ -66,6 +68,12 @@ def _spelled_out(structure: Structure) -> Any:
     return structure
 
 
+def described(structure: Structure) -> str:
+    """How a tree is nested, for sentences of errors: its leaves are stars."""
+    spelled = str(_spelled_out(structure)).removeprefix("PyTreeSpec(").removesuffix(")")
+    return spelled.removesuffix(f", namespace={_NAMESPACE!r}")
+
+
 def map_leaves(f: Callable[[Any], Any], tree: Any) -> Any:
     """``tree`` with ``f`` applied to every leaf."""
     leaves, structure = flatten(tree)
@@ -79,7 +87,12 @@ def spread(prefix: Any, tree: Any, what: str) -> list[Any]:
         return [prefix] * len(leaves)
     optree = _optree()
     try:
-        entries = optree.broadcast_prefix(prefix, tree, none_is_leaf=True, namespace=_NAMESPACE)
+        try:
+            entries = optree.broadcast_prefix(prefix, tree, none_is_leaf=True, namespace=_NAMESPACE)
+        except ValueError:
+            # Numbers in a dataclass belong to its structure, but in a prefix they stand for the leaves of a field.
+            fields, tree = _by_field(prefix), _by_field(tree, leaves_only=True)
+            entries = optree.broadcast_prefix(fields, tree, none_is_leaf=True, namespace=_NAMESPACE)
         places = optree.tree_leaves(tree, none_is_leaf=True, namespace=_NAMESPACE)
     except ValueError as mismatch:
         raise ValueError(f"{what}={prefix!r} is not nested like the values it belongs to ({mismatch})") from None
@@ -87,6 +100,20 @@ def spread(prefix: Any, tree: Any, what: str) -> list[Any]:
     if not all(entry is None or isinstance(entry, int) for entry in found):
         raise TypeError(f"{what}={prefix!r} must hold integers and None")
     return found
+
+
+def _by_field(tree: Any, leaves_only: bool = False) -> Any:
+    """``tree`` with every field of plain dataclasses as a child; with ``leaves_only``, those without leaves empty."""
+
+    def open_up(x: Any) -> Any:
+        if type(x) not in _dataclasses:
+            return x
+        values = [(field.name, getattr(x, field.name)) for field in dataclasses.fields(x)]
+        inside = lambda value: () if leaves_only and not _has_leaves(value) else _by_field(value, leaves_only)
+        return OrderedDict(((type(x), name), inside(value)) for name, value in values)
+
+    is_dataclass = lambda x: type(x) in _dataclasses
+    return _optree().tree_map(open_up, tree, is_leaf=is_dataclass, none_is_leaf=True, namespace=_NAMESPACE)
 
 
 def register_pytree_node(cls: type, flatten_fn: Callable[[Any], Any], unflatten_fn: Callable[[Any, Any], Any]) -> None:
@@ -109,13 +136,17 @@ def register_pytree_node(cls: type, flatten_fn: Callable[[Any], Any], unflatten_
     _optree().register_pytree_node(cls, flatten_fn, unflatten_fn, namespace=_NAMESPACE)
 
 
+def _has_leaves(value: Any) -> bool:
+    return isinstance(value, _CONTAINERS) or dataclasses.is_dataclass(value)
+
+
 def _register_dataclass(cls: type) -> None:
     """Fields with tensors or containers are children; all others (numbers, names, …) belong to the structure."""
     names = [field.name for field in dataclasses.fields(cls)]
 
     def take_apart(x: Any) -> tuple[list[Any], tuple[tuple[str, ...], tuple[tuple[str, Any], ...]]]:
         values = {name: getattr(x, name) for name in names}
-        inner = [n for n in names if isinstance(values[n], _CONTAINERS) or dataclasses.is_dataclass(values[n])]
+        inner = [n for n in names if _has_leaves(values[n])]
         return [values[n] for n in inner], (tuple(inner), tuple((n, values[n]) for n in names if n not in inner))
 
     def put_together(rest: Any, children: Any) -> Any:
@@ -125,3 +156,4 @@ def _register_dataclass(cls: type) -> None:
         return x
 
     _optree().register_pytree_node(cls, take_apart, put_together, namespace=_NAMESPACE)
+    _dataclasses.add(cls)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import warnings
+import weakref
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 _HOME = str(Path(__file__).parent)
+_told: weakref.WeakKeyDictionary[Any, set[str]] = weakref.WeakKeyDictionary()
 
 
 def warn(message: str) -> None:
@@ -15,3 +20,19 @@ def warn(message: str) -> None:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_HOME):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, stacklevel=level)
+
+
+def warn_once(transform: str, func: Callable[..., Any], message: str) -> None:
+    """Warn of a function, once for each transform that it is given to."""
+    # What transforms make of a function shares its key: `grad(f)` is told of once, and not for `grad(g)` as well.
+    key = inspect.unwrap(func)
+    if inspect.ismethod(key) and isinstance(key.__self__, type):
+        key = key.__self__  # `apply` is one function for all classes of rules
+    key = getattr(key, "__code__", key)
+    try:
+        if transform in _told.setdefault(key, set()):
+            return
+        _told[key].add(transform)
+    except TypeError:
+        pass  # what cannot be remembered is told every time
+    warn(message)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .._core import Tensor
+from .._tree import flatten
 from ..autograd._refusal import not_differentiable
 
 Argnums = int | str | tuple[int | str, ...]
@@ -16,9 +17,11 @@ def tensors(leaves: list[Any], function: str) -> list[Tensor]:
     """The leaves, all of which must be tensors."""
     for leaf in leaves:
         if not isinstance(leaf, Tensor):
-            raise TypeError(
-                f"{function}: expected tensors, got a {type(leaf).__name__}; wrap numbers in rustgrad.tensor"
+            number = isinstance(leaf, (int, float, complex))
+            way_out = (
+                "wrap numbers in rustgrad.tensor" if number else "register containers by func.register_pytree_node"
             )
+            raise TypeError(f"{function}: expected tensors, got a {type(leaf).__name__}; {way_out}")
     return leaves
 
 
@@ -63,13 +66,15 @@ class Selection:
         self, function: str, func: Callable[..., Any], argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         self.single = isinstance(argnums, (int, str))
-        self._func, self._args, self._kwargs = func, args, kwargs
+        self.func, self._args, self._kwargs = func, args, kwargs
         wanted: tuple[int | str, ...] = (argnums,) if isinstance(argnums, (int, str)) else tuple(argnums)
         if not wanted:
             raise ValueError(f"{function}: argnums is empty; name at least one argument")
         self._places = [self._place(function, n) for n in wanted]
         if len(set(self._places)) != len(self._places):
             raise ValueError(f"{function}: argnums={argnums!r} names an argument twice")
+        self._function = function
+        self._flat: tuple[list[Tensor], Any] | None = None
 
     def _place(self, function: str, n: int | str) -> int | str:
         if isinstance(n, int) and not isinstance(n, bool):
@@ -81,16 +86,23 @@ class Selection:
         if n in self._kwargs:
             return n
         try:
-            names = list(inspect.signature(self._func).parameters)
+            names = list(inspect.signature(self.func).parameters)
         except (TypeError, ValueError):
             names = []
         if n in names and names.index(n) < len(self._args):
             return names.index(n)
-        raise ValueError(f"{function}: {name_of(self._func)} was called without an argument named {n!r}")
+        raise ValueError(f"{function}: {name_of(self.func)} was called without an argument named {n!r}")
 
     @property
     def values(self) -> tuple[Any, ...]:
         return tuple(self._args[n] if isinstance(n, int) else self._kwargs[n] for n in self._places)
+
+    def flat(self) -> tuple[list[Tensor], Any]:
+        """The leaves of the selected arguments, and how they are nested; TypeError if not all are tensors."""
+        if self._flat is None:
+            leaves, structure = flatten(self.values)
+            self._flat = tensors(leaves, self._function), structure
+        return self._flat
 
     def call(self, *values: Any) -> Any:
         """The function with the selected arguments replaced."""
@@ -100,4 +112,4 @@ class Selection:
                 args[place] = value
             else:
                 kwargs[place] = value
-        return self._func(*args, **kwargs)
+        return self.func(*args, **kwargs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,17 @@ from types import TracebackType
 from typing import Any
 
 from .. import _core
+
+
+def positive(function: str, name: str, value: Any) -> int | None:
+    """A number of lanes or bytes, or None where there is no limit."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{function}: {name} must be an int or None, but is {value!r}; write int(…) around a number")
+    if value < 1:
+        raise ValueError(f"{function}: {name} must be positive, but is {value}")
+    return operator.index(value)
 
 
 @dataclass
@@ -22,9 +34,8 @@ class Budget:
     result_bytes: int = 0
 
     def __post_init__(self) -> None:
-        for name, value in (("chunk_size", self.chunk_size), ("max_bytes", self.max_bytes)):
-            if value is not None and value < 1:
-                raise ValueError(f"{self.function}: {name} must be positive, but is {value}")
+        self.chunk_size = positive(self.function, "chunk_size", self.chunk_size)
+        self.max_bytes = positive(self.function, "max_bytes", self.max_bytes)
 
     def check_result(self, size: int) -> None:
         """Refuse a result that cannot fit, before anything is computed."""

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import functools
-import inspect
-import weakref
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 from .. import _core
 from .._core import DataDependentError, Tensor
-from .._tree import alike, flatten, spread, unflatten
-from .._warning import warn
+from .._tree import alike, described, flatten, spread, unflatten
+from .._warning import warn_once
 from ._arguments import name_of
+from ._chunks import positive
 
 Randomness = Literal["error", "different", "same"]
-_warned: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def vmap(
@@ -42,8 +40,7 @@ def vmap(
     >>> rg.func.vmap(rg.dot)(rg.ones(3, 2), rg.ones(3, 2))
     tensor([2., 2., 2.])
     """
-    if chunk_size is not None and chunk_size < 1:
-        raise ValueError(f"vmap: chunk_size must be positive, but is {chunk_size}")
+    chunk_size = positive("vmap", "chunk_size", chunk_size)
     if fallback not in ("loop", "error"):
         raise ValueError(f'vmap: fallback={fallback!r} is not one of "loop", "error"')
 
@@ -56,8 +53,8 @@ def vmap(
         n = _lanes([x for x, is_sliced in zip(stacks, sliced, strict=True) if is_sliced])
         program = _Program(func, structure, kwargs, sliced, out_dims, randomness, fallback)
         if chunk_size is None or n <= chunk_size:
-            return program.run(stacks, n).tree()
-        return program.run_in_chunks(stacks, n, chunk_size).tree()
+            return program.run(stacks, n).tree(func)
+        return program.run_in_chunks(stacks, n, chunk_size).tree(func)
 
     return wrapped
 
@@ -93,9 +90,18 @@ class _Results(NamedTuple):
     dims: list[Any]
     structure: Any
 
-    def tree(self) -> Any:
-        moved = [y if dim in (0, None) else y.movedim(0, dim) for y, dim in zip(self.leaves, self.dims, strict=True)]
-        return unflatten(self.structure, moved)
+    def tree(self, func: Callable[..., Any]) -> Any:
+        pairs = zip(self.leaves, self.dims, strict=True)
+        return unflatten(self.structure, [y if dim in (0, None) else _placed(y, dim, func) for y, dim in pairs])
+
+
+def _placed(y: Tensor, dim: int, func: Callable[..., Any]) -> Tensor:
+    if not -y.ndim <= dim < y.ndim:
+        raise IndexError(
+            f"vmap: out_dims={dim} is out of range for an output of {name_of(func)}, which has shape {list(y.shape)} "
+            f"with the lanes in front; give {-y.ndim}…{y.ndim - 1}"
+        )
+    return y.movedim(0, dim)
 
 
 class _Program:
@@ -208,7 +214,10 @@ class _Program:
                     level.exit()
             self._refuse_shared_writes(before, stacks)
             if lane and not alike(shape, first):
-                raise ValueError(f"vmap: {name_of(self._func)} returns other structures in lane 0 and lane {lane}")
+                raise ValueError(
+                    f"vmap: {name_of(self._func)} returns {described(first)} in lane 0 and {described(shape)} in lane "
+                    f"{lane}; return one structure for all lanes"
+                )
             first = shape
             results.append(ys)
         stacked = []
@@ -229,13 +238,7 @@ class _Program:
         return _Results(stacked, dims, first)
 
     def _warn(self, reason: str) -> None:
-        # What transforms make of a function shares its key: `grad(f)` is told of once, and not for `grad(g)` as well.
-        innermost = inspect.unwrap(self._func)
-        key = getattr(innermost, "__code__", innermost)
-        try:
-            if key in _warned:
-                return
-            _warned.add(key)
-        except TypeError:
-            pass  # what cannot be remembered is told every time
-        warn(f"vmap: {name_of(self._func)} asks for plain numbers and runs lane by lane, which is slow ({reason})")
+        name = name_of(self._func)
+        warn_once(
+            "vmap", self._func, f"vmap: {name} asks for plain numbers and runs lane by lane, which is slow ({reason})"
+        )

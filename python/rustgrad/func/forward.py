@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import _core
 from .._core import Tensor
-from .._tree import alike, flatten, map_leaves, unflatten
+from .._tree import alike, described, flatten, map_leaves, unflatten
 from ._arguments import split_aux, tensors
 from .reverse import vjp
 
@@ -44,7 +44,10 @@ def jvp(
     tensors(xs, "jvp")
     tensors(ts, "jvp")
     if not xs or not alike(structure, other):
-        raise ValueError("jvp: primals and tangents must be nested alike and not be empty")
+        raise ValueError(
+            "jvp: primals and tangents must be nested alike and not be empty, "
+            f"but are {described(structure)} and {described(other)}"
+        )
     level = _core.Level("jvp")
     try:
         duals = [level.make_dual(x, t) for x, t in zip(xs, ts, strict=True)]
@@ -95,11 +98,26 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
 
     # The pullback is linear in its cotangent, so any point will do to transpose it.
     _, push = vjp(lambda gs: pull(with_moving(gs)), [zeros[j] for j in moving]) if moving else (None, None)
-    _, structure = flatten(primals)
+    xs, structure = flatten(primals)
+    shapes = [x.shape for x in xs]
 
     def tangent_map(*tangents: Any) -> Any:
-        if not alike(flatten(tangents)[1], structure):
-            raise ValueError("linearize: the tangents must be nested like the primals")
-        return with_moving([] if push is None else push(tangents)[0])
+        ts, given = flatten(tangents)
+        if not alike(given, structure):
+            raise ValueError(
+                f"linearize: the tangents must be nested like the primals, {described(structure)}, "
+                f"but are {described(given)}"
+            )
+        try:
+            return with_moving([] if push is None else push(tangents)[0])
+        except (TypeError, ValueError):
+            # Looked for only here, so that the map stays as fast as it is.
+            for t, shape in zip(tensors(ts, "linearize"), shapes, strict=True):
+                if t.shape != shape:
+                    raise ValueError(
+                        f"linearize: the tangent of shape {list(t.shape)} does not fit the primal of shape "
+                        f"{list(shape)}; they must be equal"
+                    ) from None
+            raise
 
     return value, tangent_map

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 from .. import _core
-from .._core import Tensor
+from .._core import DataDependentError, Tensor
 from .._tree import flatten, unflatten
-from ._arguments import Argnums, Selection, by_leaf, real, split_aux, tensors
+from .._warning import warn_once
+from ._arguments import Argnums, Selection, by_leaf, name_of, real, split_aux
 from ._chunks import Budget, chunks
 from .batch import Randomness
 from .forward import jvp
@@ -31,7 +33,8 @@ def jacrev(
 
     Shapes: for an output of shape (…) and an input of shape (…′), (…, …′); nested like the output, inside like
     ``argnums``. ``chunk_size`` rows are computed at a time, or as many as keep the working memory below ``max_bytes``;
-    ``progress`` shows how far it is. Raises MemoryError where the result alone exceeds ``max_bytes``.
+    ``progress`` shows how far it is. Raises MemoryError where the result alone exceeds ``max_bytes``. Where a rule of a
+    ``Function`` asks for plain numbers, rows are computed one by one, with one warning.
 
     Derivative: may be taken again, in either mode.
 
@@ -53,22 +56,22 @@ def jacrev(
 
 
 def _recorded(chosen: Selection, has_aux: bool, function: str) -> Any:
+    chosen.flat()  # refuses what is no tensor in the name of this function, not of vjp
     return vjp(lambda *xs: split_aux(chosen.call(*xs), has_aux, function), *chosen.values, has_aux=True)
 
 
 def _rows(chosen: Selection, value: Any, pull: Function, budget: Budget) -> Any:
     """The Jacobian from a pullback, row by row."""
     ys, outer = flatten(value)
-    xs, inner = flatten(chosen.values)
+    xs, inner = chosen.flat()
     real([*ys, *xs], budget.function)
     total = sum(y.numel() for y in ys)
     if total == 1:
         # A single number has one row: no lanes are needed.
         rows = [x.unsqueeze(0) for x in flatten(pull(unflatten(outer, [_core.ones_like(y) for y in ys])))[0]]
     else:
-        rows = _in_chunks(
-            lambda units: flatten(pull(unflatten(outer, units)))[0], ys, xs, total, sum(x.numel() for x in xs), budget
-        )
+        of_units = lambda units: flatten(pull(unflatten(outer, units)))[0]
+        rows = _in_chunks(of_units, ys, xs, total, sum(x.numel() for x in xs), budget, pulled=chosen.func)
     blocks, start = [], 0
     for y in ys:
         parts = [r[start : start + y.numel()].reshape(*y.shape, *x.shape) for r, x in zip(rows, xs, strict=True)]
@@ -90,8 +93,13 @@ def _in_chunks(
     width: int,
     budget: Budget,
     randomness: Randomness = "same",
+    pulled: Function | None = None,
 ) -> list[Tensor]:
-    """``of_units`` of every unit vector of the space of ``into``, stacked in front."""
+    """``of_units`` of every unit vector of the space of ``into``, stacked in front.
+
+    Unit vectors go one by one where a rule asks for their numbers, if ``of_units`` is a pullback of ``pulled``. A
+    function that would run again could write to its arguments once more each time, and is refused.
+    """
     size = max((x.element_size() for x in out_of), default=8)
     budget.check_result(total * width * size)
     found: list[list[Tensor]] = []
@@ -103,13 +111,37 @@ def _in_chunks(
                 units.append(level.batch(_unit_vectors(x, start - offset, stop - start)))
                 offset += x.numel()
             found.append([level.unbatch(y, stop - start) for y in of_units(units)])
+        except DataDependentError as refused:
+            if getattr(refused, "level", None) != level.id or pulled is None:
+                raise
+            reason = str(refused)
+        else:
+            continue
         finally:
             level.exit()
+        found = _one_by_one(of_units, into, total, budget, pulled, reason)
+        break
     if len(found) == 1:
         return found[0]
     if not found:
         return [_core.zeros((0, *x.shape), dtype=x.dtype) for x in out_of]
     return [_core.cat(part) for part in zip(*found, strict=True)]
+
+
+def _one_by_one(
+    of_units: Function, into: list[Tensor], total: int, budget: Budget, pulled: Function, reason: str
+) -> list[list[Tensor]]:
+    """``of_units`` of every unit vector without lanes: chunks of one, which draw the same random numbers as well."""
+    name = f"{budget.function}: a rule called by {name_of(pulled)}"
+    warn_once(budget.function, pulled, f"{name} asks for plain numbers and runs row by row, which is slow ({reason})")
+    found = []
+    for start, _ in chunks(total, replace(budget, chunk_size=1, max_bytes=None)):
+        units, offset = [], 0
+        for x in into:
+            units.append(_unit_vectors(x, start - offset, 1)[0])
+            offset += x.numel()
+        found.append([y.unsqueeze(0) for y in of_units(units)])
+    return found
 
 
 def _unit_vectors(like: Tensor, first: int, count: int) -> Tensor:
@@ -148,24 +180,31 @@ def jacfwd(
     tensor([[2., 0.],
             [0., 4.]])
     """
-    budget = Budget("jacfwd", chunk_size, max_bytes, progress)
+    return _by_columns(func, argnums, has_aux, Budget("jacfwd", chunk_size, max_bytes, progress), randomness)
+
+
+def _by_columns(
+    func: Function, argnums: Argnums, has_aux: bool, budget: Budget, randomness: Randomness = "same"
+) -> Function:
+    """``jacfwd`` under the name of the function that the user called."""
+    function = budget.function
 
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        chosen = Selection("jacfwd", func, argnums, args, kwargs)
-        xs, inner = flatten(chosen.values)
-        real(tensors(xs, "jacfwd"), "jacfwd")
+        chosen = Selection(function, func, argnums, args, kwargs)
+        xs, inner = chosen.flat()
+        real(xs, function)
         seen: dict[str, Any] = {}
         if randomness not in ("error", "different", "same"):
-            raise ValueError(f'jacfwd: randomness={randomness!r} is not one of "error", "different", "same"')
+            raise ValueError(f'{function}: randomness={randomness!r} is not one of "error", "different", "same"')
 
         def columns(units: list[Tensor]) -> list[Tensor]:
             tangents = unflatten(inner, units)
             value, slopes, seen["aux"] = jvp(
-                lambda *xs: split_aux(chosen.call(*xs), has_aux, "jacfwd"), chosen.values, tangents, has_aux=True
+                lambda *xs: split_aux(chosen.call(*xs), has_aux, function), chosen.values, tangents, has_aux=True
             )
             seen["ys"], seen["outer"] = flatten(value)
-            real(seen["ys"], "jacfwd")
+            real(seen["ys"], function)
             return flatten(slopes)[0]
 
         total = sum(x.numel() for x in xs)
@@ -205,10 +244,10 @@ def jacobian(
     """
     if mode not in ("auto", "forward", "reverse"):
         raise ValueError(f'jacobian: mode={mode!r} is not one of "auto", "forward", "reverse"')
-    forward = jacfwd(func, argnums, has_aux, chunk_size=chunk_size, max_bytes=max_bytes, progress=progress)
+    budget = Budget("jacobian", chunk_size, max_bytes, progress)
+    forward = _by_columns(func, argnums, has_aux, budget)
     if mode == "forward":
         return forward
-    budget = Budget("jacobian", chunk_size, max_bytes, progress)
 
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -245,4 +284,4 @@ def hessian(
             [1., 0.]])
     """
     inner = jacrev(func, argnums, has_aux=has_aux)
-    return jacfwd(inner, argnums, has_aux, chunk_size=chunk_size, max_bytes=max_bytes, progress=progress)
+    return _by_columns(inner, argnums, has_aux, Budget("hessian", chunk_size, max_bytes, progress))

@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import _core
 from .._core import Tensor
-from .._tree import alike, flatten, unflatten
+from .._tree import alike, described, flatten, unflatten
 from ._arguments import by_leaf, real, tensors
 from ._chunks import Budget, chunks
 from .forward import jvp
@@ -21,11 +21,24 @@ def _gradient(func: Function, count: int) -> Function:
     return grad(func, argnums=tuple(range(count)))
 
 
-def _pair(function: str, primals: Any, vectors: Any) -> None:
+def _pair(function: str, primals: Any, vectors: Any, same_dtype: bool = True) -> None:
     if not isinstance(primals, tuple) or not isinstance(vectors, tuple):
         raise TypeError(f"{function}: primals and vectors must be tuples, e.g. {function}(f, (x,), (v,))")
-    if not alike(flatten(primals)[1], flatten(vectors)[1]):
-        raise ValueError(f"{function}: the vectors must be nested like the primals")
+    xs, structure = flatten(primals)
+    vs, given = flatten(vectors)
+    if not xs:
+        raise ValueError(f"{function}: give at least one primal")
+    if not alike(structure, given):
+        raise ValueError(
+            f"{function}: the vectors must be nested like the primals, {described(structure)}, "
+            f"but are {described(given)}"
+        )
+    for x, v in zip(tensors(xs, function), tensors(vs, function), strict=True):
+        if x.shape != v.shape or (same_dtype and x.dtype != v.dtype):
+            raise ValueError(
+                f"{function}: the vector {v.dtype} {list(v.shape)} does not fit the primal {x.dtype} {list(x.shape)}; "
+                f"{'shape and dtype' if same_dtype else 'shapes'} must be equal"
+            )
 
 
 def hvp(func: Function, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> Any:
@@ -55,7 +68,7 @@ def vhp(func: Function, primals: tuple[Any, ...], cotangents: tuple[Any, ...]) -
     >>> rg.func.vhp(lambda x: (x**3).sum(), (rg.tensor([1.0, 2.0]),), (rg.tensor([1.0, 1.0]),))
     (tensor([ 6., 12.]),)
     """
-    _pair("vhp", primals, cotangents)
+    _pair("vhp", primals, cotangents, same_dtype=False)
     _, pull = vjp(_gradient(func, len(primals)), *primals)
     return pull(cotangents, retain_graph=False)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import _core
 from .._core import Tensor
-from .._tree import alike, flatten, map_leaves, unflatten
+from .._tree import alike, described, flatten, map_leaves, unflatten
 from ._arguments import Argnums, Selection, split_aux, tensors
 
 
@@ -16,7 +16,8 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """The value of ``func`` and a function that pulls cotangents of the output back to the inputs.
 
     Inputs and outputs are tensors of float dtypes, or any nesting of tuples, lists, dicts, named tuples and dataclasses
-    of them; the pullback takes cotangents nested like the output and returns a tuple nested like the inputs. With
+    of them; the pullback takes cotangents nested like the output and returns a tuple nested like the inputs
+    (``retain_graph=False`` frees what it used; ``create_graph`` is taken as PyTorch has it and changes nothing). With
     ``has_aux`` the function returns a pair, whose second part comes back third. Raises TypeError for other things than
     tensors, ValueError for another nesting.
 
@@ -41,14 +42,18 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     finally:
         level.exit()
 
-    def pull(cotangents: Any, retain_graph: bool = True) -> Any:
+    # PyTorch's `create_graph` changes nothing here: what a pullback returns can always be differentiated.
+    def pull(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
         if shape is None and isinstance(cotangents, Tensor):
             gs = [cotangents]
         else:
             gs, given = flatten(cotangents)
             tensors(gs, "vjp")
             if not alike(given, shape):
-                raise ValueError("vjp: the cotangents must be nested like the output of the function")
+                raise ValueError(
+                    f"vjp: the cotangents must be nested like the output of the function, {described(shape)}, "
+                    f"but are {described(given)}"
+                )
         return unflatten(structure, level.pull(ys, gs, inputs, retain_graph, True))
 
     return (values, pull, aux) if has_aux else (values, pull)
@@ -105,7 +110,11 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
                 raise TypeError(f"grad: the function must return a real number, not {y.dtype}; take .real or .abs()")
             return y, aux
 
-        value, pull, aux = vjp(single_number, *chosen.values, has_aux=True)
+        try:
+            value, pull, aux = vjp(single_number, *chosen.values, has_aux=True)
+        except TypeError:
+            chosen.flat()  # where arguments are no tensors, this says so in the name of grad
+            raise
         gradients = pull(_core.ones_like(value), retain_graph=False)
         result = gradients[0] if chosen.single else gradients
         return (result, (value, aux)) if has_aux else (result, value)
