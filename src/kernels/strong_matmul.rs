@@ -22,6 +22,22 @@ impl<T: Real> Kernel for AnyNan<'_, T> {
 pub fn any_nan<T: Real>(xs: &[T]) -> bool {
     xs.chunks(1 << 12).any(|piece| dispatch(AnyNan(piece)))
 }
+struct AnyNotFinite<'a, T>(&'a [T]);
+impl<T: Real> Kernel for AnyNotFinite<'_, T> {
+    type Out = bool;
+    #[inline(always)]
+    fn run(self) -> bool {
+        let mut found = T::Flag::default();
+        for &x in self.0 {
+            found = found | T::flag((x * T::lit(0.0)).is_nan()); // 0 · ∞
+        }
+        found != T::Flag::default()
+    }
+}
+/// Whether there is an infinity or NaN.
+pub fn any_not_finite<T: Real>(xs: &[T]) -> bool {
+    xs.chunks(1 << 12).any(|piece| dispatch(AnyNotFinite(piece)))
+}
 /// `y += a * b` over a row, without the terms that a strong zero leaves out.
 struct AddRow<'a, T>(T, &'a [T], [bool; 2], &'a mut [T]);
 impl<T: Real> Kernel for AddRow<'_, T> {

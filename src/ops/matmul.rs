@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Result},
     kernels::{
         matmul::{self as kernel, MatRef},
-        strong_matmul::{any_nan, strong_matmul},
+        strong_matmul::{any_nan, any_not_finite, strong_matmul},
     },
     math::Real,
     op::{add, all_batched, one, Arrays, Call, Form, Locality, Op, Saved, Saves, Slopes, Values, Which},
@@ -32,7 +32,14 @@ impl MatMul {
     }
     /// Once more without the terms that strong zeros leave out, where the fast product has NaN in it.
     fn settle<T: Real + Element>(&self, a: &Array, b: &Array, y: &mut Array) -> Result<()> {
-        if self.strong == [false; 2] || !any_nan(y.slice_mut::<T>()?) {
+        if self.strong == [false; 2] {
+            return Ok(());
+        }
+        // Outer products are larger than what they are made of: there, look at that first.
+        if a.len() + b.len() < y.len() && all_finite::<T>(a)? && all_finite::<T>(b)? {
+            return Ok(());
+        }
+        if !any_nan(y.slice_mut::<T>()?) {
             return Ok(());
         }
         let (rows, inner, columns) = (a.shape()[a.rank() - 2], a.shape()[a.rank() - 1], b.shape()[b.rank() - 1]);
@@ -159,6 +166,11 @@ impl Op for MatMul {
         let xs = all_batched(xs, batched, n)?;
         apply(*self, &[&xs[0], &xs[1]])
     }
+}
+/// Whether there is neither an infinity nor NaN.
+fn all_finite<T: Real + Element>(x: &Array) -> Result<bool> {
+    let x = x.contiguous("matmul")?;
+    Ok(!any_not_finite(x.slice::<T>().unwrap_or_default()))
 }
 /// Where each matrix of a stack with `lead` leading axes begins.
 pub fn batch_offsets<T: Copy>(x: &Strided<T>, lead: usize, batches: usize) -> Vec<usize> {
