@@ -164,3 +164,13 @@ def test_numbers_that_a_dtype_does_not_hold_are_refused(make):
 def test_following_a_batched_tensor_from_inside_is_refused():
     with pytest.raises(RuntimeError, match="requires_grad_: cannot follow"):
         rg.func.vmap(lambda x: x.requires_grad_())(rg.ones(2))
+
+
+@pytest.mark.parametrize("make", [
+    lambda: rg.linspace(0, 300, 4, dtype=BYTES), lambda: rg.linspace(0, 1j, 3), lambda: rg.randperm(300, dtype=BYTES),
+    lambda: F.pad(rg.ones(2, dtype=BYTES), (1, 1), value=300),
+    lambda: rg.where(rg.tensor([True, False]), rg.ones(2, dtype=BYTES), 300),
+])  # fmt: skip
+def test_numbers_among_bytes_do_not_wrap(make):
+    with pytest.raises((ValueError, TypeError), match="cannot convert"):
+        make()

@@ -336,3 +336,26 @@ def test_grad_modes_belong_to_a_thread():
         thread.start()
         thread.join()
     assert seen == [True]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process")
+def test_what_does_not_fit_into_memory_does_not_end_the_process():
+    program = """
+import resource
+import rustgrad as rg
+resource.setrlimit(resource.RLIMIT_AS, (4 * 2**30,) * 2)
+many = rg.ones(1).expand(2**36)
+for call in (
+    lambda: rg.arange(2**36), lambda: rg.linspace(0, 1, 2**36), lambda: rg.randperm(2**36), lambda: many.topk(3),
+    lambda: many.split(1), lambda: many.chunk(2**36), lambda: rg.zeros(0, 3).chunk(2**36), lambda: many.sort(),
+):
+    try:
+        call()
+    except MemoryError as error:
+        assert str(error)
+    else:
+        raise AssertionError("no MemoryError")
+print("alive")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "alive", done.stderr

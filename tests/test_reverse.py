@@ -410,3 +410,12 @@ def test_backward_under_vmap_adds_up_lanes():
 
     rg.func.vmap(lane)(xs)
     np.testing.assert_allclose(w.grad.numpy(), [4.0, 6.0])
+
+
+def test_retained_gradients_accumulate():
+    x = rg.tensor([3.0, 4.0], requires_grad=True)
+    y = x * 2
+    y.retain_grad()
+    (y * 3).sum().backward(retain_graph=True)
+    (y * 3).sum().backward()
+    assert y.grad.tolist() == [6.0, 6.0]

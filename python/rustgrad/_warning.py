@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import inspect
-import sys
 import warnings
 import weakref
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-_HOME = str(Path(__file__).parent)
+from ._callers import users_frames
+
 _told: weakref.WeakKeyDictionary[Any, set[str]] = weakref.WeakKeyDictionary()
 
 
 def warn(message: str) -> None:
     """Warn at the innermost call that is not this package's own."""
-    frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HOME):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, stacklevel=level)
+    frame = next(users_frames(), None)
+    if frame is None:
+        warnings.warn(message, stacklevel=2)
+        return
+    about = frame.f_globals
+    registry = about.setdefault("__warningregistry__", {})
+    file, module = frame.f_code.co_filename, about.get("__name__")
+    warnings.warn_explicit(message, UserWarning, file, frame.f_lineno, module, registry)
 
 
 def warn_once(transform: str, func: Callable[..., Any], message: str) -> None:

@@ -26,6 +26,15 @@ use std::{
     },
 };
 
+/// An error if so many bytes of scratch memory cannot be had; a vector that asked for them would abort the process.
+pub fn room(op: &'static str, bytes: usize) -> Result<()> {
+    // Less than this is not worth the question.
+    const LARGE: usize = 1 << 30;
+    if bytes >= LARGE && Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
+        return Err(Error::memory(op, format!("cannot hold the {bytes} bytes that it needs for a while")));
+    }
+    Ok(())
+}
 /// Shape and dtype: what can be known of a value without its numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Aval {
@@ -257,7 +266,7 @@ impl Array {
             Err(Error::shape("view", format!("cannot read {} of shape {shape} as {dtype}: {why}", self.dtype())))
         };
         let (mut shape, mut strides) = (Dims::from_slice(self.shape()), Strides::from_slice(self.strides()));
-        if (dtype == DType::Bool) != (self.dtype() == DType::Bool) && dtype == DType::Bool {
+        if dtype == DType::Bool && self.dtype() != DType::Bool {
             return refused("not all bytes are truth values; use .bool()");
         }
         if from != to {

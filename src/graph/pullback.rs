@@ -14,8 +14,29 @@ use crate::{
     shape::Dims,
     trace::{Kind, LevelRef, Value},
 };
-use std::collections::HashSet;
+use std::{cell::Cell, collections::HashSet};
 
+thread_local! {
+    /// How many pullbacks of this thread sweep primal and tangent apart.
+    static APART: Cell<usize> = const { Cell::new(0) };
+}
+/// Marks such a pullback until it is dropped.
+struct Apart;
+impl Apart {
+    fn enter() -> Apart {
+        APART.set(APART.get() + 1);
+        Apart
+    }
+}
+impl Drop for Apart {
+    fn drop(&mut self) {
+        APART.set(APART.get() - 1);
+    }
+}
+/// Whether cotangents arrive in parts, of which only linear maps may be taken.
+pub fn in_parts() -> bool {
+    APART.get() > 0
+}
 /// Outputs with their cotangents.
 pub type Roots = Vec<(Value, Value)>;
 
@@ -73,6 +94,7 @@ pub fn pullback(roots: Roots, inputs: &[Edge], retain_graph: bool, create_graph:
         tangent.extend(dg.map(|dg| (y.clone(), dg)));
         primal.push((y, g));
     }
+    let _apart = Apart::enter();
     // The second sweep goes through the same graph.
     let primals = pullback(primal, inputs, true, create_graph)?;
     let tangents = pullback(tangent, inputs, retain_graph, create_graph)?;

@@ -166,6 +166,17 @@ fn sum_of(a: Value, b: Value) -> Result<Value> {
     }
 }
 
+/// A hook that replaces what it is shown cannot be right for values and tangents that come by one after the other.
+fn refuse_in_parts() -> Result<()> {
+    match super::pullback::in_parts() {
+        true => Err(Error::graph(
+            "hook",
+            "cannot replace a gradient in forward mode over backward() or autograd.grad, where values and tangents come \
+             by apart; take func.jvp of func.grad, or let the hook return None",
+        )),
+        false => Ok(()),
+    }
+}
 /// Sweep from `roots`. The result holds the captured cotangents, in the order of `options.capture`.
 pub fn sweep(roots: Vec<(Edge, Value)>, options: &Options) -> Result<Vec<Option<Value>>> {
     let _silent = options.level.is_none().then(|| SilentTape::during_sweep(options.create_graph));
@@ -194,12 +205,14 @@ pub fn sweep(roots: Vec<(Edge, Value)>, options: &Options) -> Result<Vec<Option<
                 When::Tensor(slot) => {
                     if let Some(g) = gs.get_mut(*slot as usize).filter(|g| g.is_some()) {
                         if let Some(new) = hook.call(std::slice::from_ref(g), &[])? {
+                            refuse_in_parts()?;
                             *g = new.into_iter().next().flatten();
                         }
                     }
                 }
                 When::Before => {
                     if let Some(new) = hook.call(&gs, &[])? {
+                        refuse_in_parts()?;
                         gs = new.into();
                     }
                 }
@@ -221,7 +234,7 @@ pub fn sweep(roots: Vec<(Edge, Value)>, options: &Options) -> Result<Vec<Option<
                     // A leaf's cell takes the only handle, so that it can keep the buffer itself.
                     let g = if node.is_leaf() { gs[slot as usize].take() } else { Some(g.clone()) };
                     if let Some(g) = g {
-                        deposit(&cell, g, !node.is_leaf())?;
+                        deposit(&cell, g)?;
                     }
                 }
             }
@@ -262,6 +275,7 @@ pub fn sweep(roots: Vec<(Edge, Value)>, options: &Options) -> Result<Vec<Option<
         for (when, hook) in &hooks {
             if *when == When::After {
                 if let Some(new) = hook.call(&outputs, &gs)? {
+                    refuse_in_parts()?;
                     outputs = new.into();
                 }
             }
@@ -305,17 +319,15 @@ fn leading_to(
 }
 
 /// Add `g` to a gradient cell: into its own storage where nobody watches, so that views of `.grad` see it.
-pub fn deposit(cell: &Arc<GradCell>, g: Value, replace: bool) -> Result<()> {
+pub fn deposit(cell: &Arc<GradCell>, g: Value) -> Result<()> {
     cell.update(|old| match (old, g) {
-        (Some(Value::Array(sum)), Value::Array(g))
-            if !replace && sum.shape() == g.shape() && sum.dtype() == g.dtype() =>
-        {
+        (Some(Value::Array(sum)), Value::Array(g)) if sum.shape() == g.shape() && sum.dtype() == g.dtype() => {
             match array::accumulate(&sum, &g) {
                 Ok(_) => Ok(Value::Array(sum)),
                 Err(_) => Add::of(&Value::Array(sum), &Value::Array(g)),
             }
         }
-        (Some(old), g) if !replace => Add::of(&old, &g),
+        (Some(old), g) => Add::of(&old, &g),
         // The cell needs storage of its own: later in-place changes to .grad must not reach anything else.
         (_, Value::Array(g)) if !g.is_unique() || !g.is_contiguous() => Ok(Value::Array(g.copied("backward")?)),
         (_, g) => Ok(g),

@@ -165,14 +165,14 @@ fn share<N: Num>(winner: N, loser: N, wins: N::Mask) -> N {
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Maximum;
 impl Binary for Maximum {
+    const NAME: &'static str = "maximum";
+    const READS: [Reads; 2] = [Reads::Both; 2];
+    const ON_INTEGERS: bool = true;
     /// The one that was not chosen is not used.
     #[inline(always)]
     fn gates<const SIDE: usize>(&self) -> bool {
         true
     }
-    const NAME: &'static str = "maximum";
-    const READS: [Reads; 2] = [Reads::Both; 2];
-    const ON_INTEGERS: bool = true;
     #[inline(always)]
     fn f<T: Real>(&self, a: T, b: T) -> T {
         a.max(b)
@@ -195,14 +195,14 @@ impl Binary for Maximum {
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Minimum;
 impl Binary for Minimum {
+    const NAME: &'static str = "minimum";
+    const READS: [Reads; 2] = [Reads::Both; 2];
+    const ON_INTEGERS: bool = true;
     /// The one that was not chosen is not used.
     #[inline(always)]
     fn gates<const SIDE: usize>(&self) -> bool {
         true
     }
-    const NAME: &'static str = "minimum";
-    const READS: [Reads; 2] = [Reads::Both; 2];
-    const ON_INTEGERS: bool = true;
     #[inline(always)]
     fn f<T: Real>(&self, a: T, b: T) -> T {
         a.min(b)

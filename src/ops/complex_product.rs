@@ -1,9 +1,9 @@
 //! Products of complex matrices from four of real ones: the kernels of real numbers are the fast ones, and enough.
 use super::matmul::batch_offsets;
 use crate::{
-    array::{Array, Strided},
+    array::{room, Array, Strided},
     dtype::Element,
-    error::Result,
+    error::{Error, Result},
     kernels::matmul::{matmul, MatRef, Scalar},
 };
 use num_complex::Complex;
@@ -28,13 +28,17 @@ where
     Complex<T>: Element,
 {
     let real = y.dtype().real();
-    let (Some(a), Some(b)) = (a.reinterpret(real), b.reinterpret(real)) else { return Ok(()) };
+    let pairs = |x: &Array| {
+        x.reinterpret(real).ok_or_else(|| Error::dtype("matmul", format!("{} matrices have no parts", x.dtype())))
+    };
+    let (a, b) = (pairs(a)?, pairs(b)?);
     let (a, b) = (a.strided::<T>()?, b.strided::<T>()?);
     let r = a.shape.len() - 1;
     let (m, n) = (a.shape[r - 2], b.shape[r - 1]);
     let out = y.slice_mut::<Complex<T>>()?;
     let count = out.len() / (m * n).max(1);
     let (at_a, at_b) = (batch_offsets(&a, r - 2, count), batch_offsets(&b, r - 2, count));
+    room("matmul", 3 * m * n * real.size())?;
     let [mut rr, mut ii, mut ri] = [(); 3].map(|()| vec![T::default(); m * n]);
     for ((out, i), j) in out.chunks_exact_mut(m * n).zip(at_a).zip(at_b) {
         let [ar, ai] = [0, 1].map(|which| part(&a, i, which));

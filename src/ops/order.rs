@@ -1,7 +1,7 @@
 //! Sorting: positions are found by a kernel, values are gathered, so every mode follows from gather.
 use super::{indexing, reduce::no_derivative};
 use crate::{
-    array::Array,
+    array::{room, Array},
     dtype::DType,
     error::{Error, Result},
     kernels::sort,
@@ -25,6 +25,8 @@ impl Op for ArgSort {
         let mut shape = Dims::from_slice(x.shape());
         shape[self.axis] = self.count;
         let mut y = Array::new("argsort", shape, DType::I64)?;
+        // A copy of the lines, and for each element of one a key with its position, twice while they are merged.
+        room("argsort", x.len().saturating_mul(x.dtype().size() + 32))?;
         macro_rules! run {
             ($($d:ident $t:ty),*) => { match x.dtype() {
                 $(DType::$d => sort::argsort(x.strided::<$t>()?, self.axis, self.descending, self.count, y.slice_mut()?),)*

@@ -229,8 +229,10 @@ fn linspace(
     let n = usize::try_from(steps)
         .map_err(|_| Error::value("linspace", format!("steps must not be negative, but is {steps}")))?;
     crate::shape::count("linspace", &[n])?;
-    let (a, b) = (number("linspace", start)?.to_f64(), number("linspace", end)?.to_f64());
-    finish(create::linspace(a, b, n, self::dtype(dtype).unwrap_or(default_dtype()))?, requires_grad)
+    let (a, b) = (number("linspace", start)?, number("linspace", end)?);
+    let d = self::dtype(dtype).unwrap_or(default_dtype());
+    [a, b].into_iter().try_for_each(|end| fits("linspace", end, if d.is_integral() { d } else { DType::F64 }))?;
+    finish(create::linspace(a.to_f64(), b.to_f64(), n, d)?, requires_grad)
 }
 /// Ones on the diagonal, zeros elsewhere.
 ///

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import functools
-import linecache
-import os
-import sys
 from collections.abc import Callable
-from types import FrameType
+from itertools import islice
 from typing import Any
 
 from .. import _core
+from .._callers import shown, users_frames
 
-_HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 #: How many of the user's calls are shown, as the core does for its operators.
 _CALLS_SHOWN = 5
 
@@ -21,7 +18,7 @@ def naming_origin(rule: Callable[..., Any], name: str) -> Callable[..., Any]:
     """The rule itself, or where anomalies are looked for, one whose errors get the lines of this call as a note."""
     if not _core.is_anomaly_enabled():
         return rule
-    place = "\n".join(_users_calls())
+    place = "\n".join(shown(frame) for frame in [*islice(users_frames(), _CALLS_SHOWN)][::-1])
 
     @functools.wraps(rule)
     def wrapped(*args: Any) -> Any:
@@ -32,15 +29,3 @@ def naming_origin(rule: Callable[..., Any], name: str) -> Callable[..., Any]:
             raise
 
     return wrapped
-
-
-def _users_calls() -> list[str]:
-    """The innermost calls outside of this package, outermost first."""
-    found: list[str] = []
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and len(found) < _CALLS_SHOWN:
-        file, line = frame.f_code.co_filename, frame.f_lineno
-        if not file.startswith(_HOME):
-            found.append(f"{file}:{line}, in {frame.f_code.co_name}: {linecache.getline(file, line).strip()}")
-        frame = frame.f_back
-    return found[::-1]

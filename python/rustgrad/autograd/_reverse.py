@@ -11,6 +11,7 @@ from .._core import Tensor
 from ._refusal import not_differentiable
 from ._rules import Outcome, Rules, check_tangents, differentiated, floating, summed_to, zeros_of
 from ._transpose import Derived, transposed
+from ._values import bare
 from .function import FunctionCtx, listed
 
 #: Why a rule cannot be differentiated, and what to do.
@@ -65,8 +66,28 @@ class Reverse:
         gs: list[Any] = [None] * self._count
         for j, g, aval in zip(self.made, cotangents, self._output_avals, strict=True):
             gs[j] = zeros_of(aval) if g is None and ctx.materialize_grads else g
-        found = self._pulled(ctx, gs) if self._rules.reverse is not None else self._derived(ctx, gs)
+        if self._rules.reverse is None:
+            found = self._derived(ctx, gs)
+        else:
+            found = self._pulled(ctx, gs)
+            if _core._in_parts():
+                self._refuse_unless_linear(found, gs, kept, made, cotangents)
         return [self._fitting(found[i], i, aval) for i, aval in zip(self.inputs, self._input_avals, strict=True)]
+
+    def _refuse_unless_linear(self, found: list[Any], gs: list[Any], kept: Any, made: Any, cotangents: Any) -> None:
+        """Forward mode over ``backward()`` adds up what the rule makes of values and of tangents: it must be linear."""
+        factor = 997.0
+        larger = [g * factor if floating(g) else g for g in gs]
+        pairs = zip(self._pulled(self._context(kept, made, cotangents), larger), found, strict=True)
+        for other, g in pairs:
+            if floating(g) and floating(other):
+                wide, wanted = bare(other).to(_core.complex128), bare(g).to(_core.complex128) * factor
+                allowed = 1e-3 * (wide.abs().sum() + wanted.abs().sum())
+                if bool((wide - wanted).abs().sum() > allowed):
+                    raise not_differentiable(
+                        f"{self._rules.name}: its backward() is not linear in the cotangent, so forward mode over "
+                        "backward() or autograd.grad cannot go through it; take func.jvp of func.grad"
+                    )
 
     def _context(self, kept: tuple[Any, ...], made: tuple[Any, ...], cotangents: tuple[Any, ...]) -> FunctionCtx:
         arguments, outputs = list(self._arguments), [None] * self._count

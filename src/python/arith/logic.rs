@@ -1,13 +1,17 @@
 //! Elementwise answers and bits: comparisons, truth values, bit operations, and the choice by a condition.
 use super::{
     super::{
+        convert::fits,
         export_with_out,
         function::given,
         tensor::{Operand, Other, Tensor},
     },
     operators::ordered,
 };
-use crate::ops::{compare::Order, logic, select};
+use crate::{
+    dtype::{DType, Scalar},
+    ops::{compare::Order, logic, select},
+};
 use pyo3::{exceptions::PyTypeError, prelude::*, types::IntoPyDict, IntoPyObjectExt};
 
 macro_rules! comparisons { ($($name:ident $inplace:ident $order:ident $what:literal $result:literal;)*) => {
@@ -167,6 +171,14 @@ fn where_<'py>(
     input: Option<Operand>,
     other: Option<Operand>,
 ) -> PyResult<Bound<'py, PyAny>> {
+    if let (Some(Operand::Number(number)), Some(Operand::Tensor(x)))
+    | (Some(Operand::Tensor(x)), Some(Operand::Number(number))) = (&input, &other)
+    {
+        // Among integers the number takes their dtype.
+        if matches!(number, Scalar::Int(_)) && x.dtype() != DType::Bool {
+            fits("where", *number, x.dtype())?;
+        }
+    }
     let chosen = match (input, other) {
         (Some(input), Some(other)) => {
             select::choose_by(&condition.extract::<Operand>()?.value()?, &input.value()?, &other.value()?)?

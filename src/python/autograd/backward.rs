@@ -174,7 +174,7 @@ fn run_backward(
     let found = py.detach(|| pullback::pullback(roots, &places, retain_graph, create_graph))?;
     for (cell, g) in cells.iter().zip(found) {
         if let Some(g) = g {
-            sweep::deposit(cell, of_all_lanes(g)?, false)?;
+            sweep::deposit(cell, of_all_lanes(g)?)?;
         }
     }
     Ok(())

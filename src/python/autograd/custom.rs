@@ -2,7 +2,7 @@
 use super::super::{error::foreign, func::Level, tensor::Tensor};
 use crate::{
     error::{Error, Result},
-    graph::{origin, packing},
+    graph::{origin, packing, pullback},
     op::{Saved, Slopes, Values, Which},
     ops::custom::{Custom, Reverse},
     shape::show,
@@ -166,6 +166,11 @@ fn _pop_saved_hooks() {
 fn _set_detecting(mode: Option<bool>) -> Option<bool> {
     origin::set_detecting(mode)
 }
+/// Whether the sweep that runs now brings values and tangents apart, so that rules must be linear.
+#[pyfunction]
+fn _in_parts() -> bool {
+    pullback::in_parts()
+}
 /// Whether anomaly detection is on.
 ///
 /// >>> rg.is_anomaly_enabled()
@@ -194,5 +199,6 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(_pop_saved_hooks, m)?)?;
     m.add_function(wrap_pyfunction!(_set_detecting, m)?)?;
     m.add_function(wrap_pyfunction!(_check_gradient, m)?)?;
+    m.add_function(wrap_pyfunction!(_in_parts, m)?)?;
     m.add_function(wrap_pyfunction!(is_anomaly_enabled, m)?)
 }

@@ -113,9 +113,11 @@ impl Tensor {
                 return Err(Error::shape(
                     "grad",
                     format!(
-                        "cannot set {:?} as the gradient of {:?}; shape and dtype must be equal",
-                        g.aval(),
-                        value.aval()
+                        "cannot set a {} tensor of shape {} as the gradient of a {} tensor of shape {}; both must be equal",
+                        g.dtype(),
+                        crate::shape::show(g.shape()),
+                        value.dtype(),
+                        crate::shape::show(value.shape())
                     ),
                 )
                 .into());

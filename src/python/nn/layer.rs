@@ -2,13 +2,14 @@
 use super::{
     super::{
         args,
+        convert::fits,
         tensor::{run, Tensor},
     },
     optional,
 };
 use crate::{
     array::Array,
-    dtype::DType,
+    dtype::{DType, Scalar},
     error::Error,
     ops::{arith::Add, binary::Binary, indexing, matmul, nn, views},
     shape::Dims as Shape,
@@ -174,6 +175,7 @@ fn pad(input: &Tensor, pad: Vec<i64>, mode: &str, value: Option<f64>) -> PyResul
         }
         return Ok(repeating(x, &pad, mode)?.into());
     }
+    fits("pad", Scalar::Float(value.unwrap_or(0.0)), x.dtype())?;
     let mut y = x;
     for (k, sizes) in pad.chunks_exact(2).enumerate() {
         let a = y.rank() - 1 - k;
@@ -192,7 +194,7 @@ fn pad(input: &Tensor, pad: Vec<i64>, mode: &str, value: Option<f64>) -> PyResul
         let border = |size: i64, like: &Value| {
             let mut shape = Shape::from_slice(like.shape());
             shape[a] = size as usize;
-            Array::full("pad", shape, like.dtype(), crate::dtype::Scalar::Float(value.unwrap_or(0.0))).map(Value::Array)
+            Array::full("pad", shape, like.dtype(), Scalar::Float(value.unwrap_or(0.0))).map(Value::Array)
         };
         let mut parts = Vec::new();
         if before > 0 {

@@ -3,14 +3,14 @@ use super::{
     super::{
         args::{self, dtype, integers, sizes},
         arith::binary,
-        convert::check_device,
+        convert::{check_device, fits},
         dtype::Arg,
         tensor::{Operand, Tensor},
     },
     generator::{with, Generator},
 };
 use crate::{
-    array::Array,
+    array::{room, Array},
     dtype::{DType, Scalar},
     error::Error,
     ops::{
@@ -224,11 +224,14 @@ fn randperm(
     if n > 1 << 36 {
         return Err(Error::memory("randperm", format!("cannot hold {n} elements")).into());
     }
+    let wanted = self::dtype(dtype).unwrap_or(DType::I64);
+    fits("randperm", Scalar::Int(n as i64 - 1), wanted)?;
+    room("randperm", n.saturating_mul(24))?;
     let x = per_lane("randperm", Dims::from_slice(&[n]), |shape, lanes| {
         let order = with(generator, |g| (0..lanes).flat_map(|_| g.permutation(n)).collect::<Vec<i64>>());
         Ok(Value::Array(Array::from_shape(DType::I64, shape, &order)?))
     })?;
-    Ok(convert::to(&x, self::dtype(dtype).unwrap_or(DType::I64))?.into())
+    Ok(convert::to(&x, wanted)?.into())
 }
 /// One where a uniform number lies below `p`.
 pub fn coin(p: &Value, generator: Option<&Bound<'_, Generator>>) -> PyResult<Value> {

@@ -1,6 +1,7 @@
 //! Parts of a tensor: slices along a dimension, pieces, diagonals and triangles.
 use super::super::{export, tensor::Tensor};
 use crate::{
+    array::room,
     dtype::DType,
     error::Error,
     op::Call,
@@ -13,6 +14,8 @@ use crate::{
 };
 use pyo3::{prelude::*, types::PyTuple};
 
+/// Rough bytes of a view with its header: so many pieces must fit into memory before the first is made.
+const PER_PIECE: usize = 256;
 pub fn many(parts: Vec<Tensor>, py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
     PyTuple::new(py, parts)
 }
@@ -98,7 +101,10 @@ impl Tensor {
                 return Err(Error::value("split", format!("the size of pieces must be positive, not {s}")).into())
             }
             Ok(_) if n == 0 => vec![0],
-            Ok(s) => (0..n).step_by(s as usize).map(|i| s.min(n - i)).collect(),
+            Ok(s) => {
+                room("split", ((n / s) as usize).saturating_mul(PER_PIECE))?;
+                (0..n).step_by(s as usize).map(|i| s.min(n - i)).collect()
+            }
             Err(_) => split_size_or_sections.extract()?,
         };
         if lengths.iter().sum::<i64>() != n || lengths.iter().any(|&l| l < 0) {
@@ -132,15 +138,11 @@ impl Tensor {
         }
         let n = self.size_along("chunk", dim)?;
         if n == 0 {
-            if chunks > 1 << 20 {
-                return Err(
-                    Error::value("chunk", format!("{chunks} pieces of nothing are too many; ask for fewer")).into()
-                );
-            }
+            room("chunk", (chunks as usize).saturating_mul(PER_PIECE))?;
             let all = (0..chunks).map(|_| self.narrowed(dim, 0, 0)).collect::<PyResult<_>>()?;
             return many(all, py);
         }
-        let size = (n + chunks - 1) / chunks;
+        let size = (n - 1) / chunks + 1;
         self.split(py, pyo3::types::PyInt::new(py, size).as_any(), dim)
     }
     /// Views of all slices along a dimension, as a tuple.
