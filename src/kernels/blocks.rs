@@ -19,6 +19,9 @@ const ROWS: usize = 12 * HEIGHT;
 /// Bytes of a row of `b` packed at once (third level).
 const ROW_BYTES: usize = 1 << 13;
 
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
 /// Element types with tiles of their own.
 pub trait Tiled: Scalar + Real {
     /// Run the blocks with as many columns to a tile as two registers hold.
@@ -43,6 +46,35 @@ pub struct Product<'a, T> {
 }
 struct Blocks<'a, T, const WIDTH: usize>(Product<'a, T>);
 
+/// `COUNT` rows of equal length, interleaved: element p of row i goes to `target[p * width + at + i]`. The rows that
+/// are packed next, `apart` elements further on, are asked for meanwhile.
+#[inline(always)]
+fn interleave<T: Tiled, const COUNT: usize>(
+    data: &[T],
+    starts: [usize; COUNT],
+    depth: usize,
+    apart: isize,
+    target: &mut [T],
+    width: usize,
+    at: usize,
+) {
+    let mut rows: [&[T]; COUNT] = [&[]; COUNT];
+    for i in 0..COUNT {
+        rows[i] = &data[starts[i]..starts[i] + depth];
+    }
+    let line = LINE / std::mem::size_of::<T>();
+    for (p, target) in target.chunks_exact_mut(width).take(depth).enumerate() {
+        if p % line == 0 {
+            for start in starts {
+                isa::prefetch(data, start.wrapping_add_signed(apart) + p);
+            }
+        }
+        let target = &mut target[at..at + COUNT];
+        for i in 0..COUNT {
+            target[i] = rows[i][p];
+        }
+    }
+}
 /// Rows `from..from + count` of columns `p0..p0 + depth` in panels of `HEIGHT` rows, filled up with zeros.
 #[inline(always)]
 fn pack_rows<T: Tiled>(a: MatRef<T>, from: usize, count: usize, p0: usize, depth: usize, packed: &mut [T]) {
@@ -52,19 +84,30 @@ fn pack_rows<T: Tiled>(a: MatRef<T>, from: usize, count: usize, p0: usize, depth
         if height < HEIGHT {
             target.fill(T::default());
         }
-        if a.col_stride == 1 {
-            for i in 0..height {
-                let start = a.at(first + i, p0);
-                for (p, &v) in a.data[start..start + depth].iter().enumerate() {
-                    target[p * HEIGHT + i] = v;
-                }
+        if a.col_stride == 1 && height == HEIGHT {
+            let mut starts = [0; HEIGHT];
+            for (i, start) in starts.iter_mut().enumerate() {
+                *start = a.at(first + i, p0);
             }
+            interleave(a.data, starts, depth, HEIGHT as isize * a.row_stride, target, HEIGHT, 0);
         } else {
             for (p, column) in target.chunks_exact_mut(HEIGHT).enumerate() {
-                for (i, v) in column[..height].iter_mut().enumerate() {
-                    *v = a.data[a.at(first + i, p0 + p)];
-                }
+                gather(&a, first, p0 + p, &mut column[..height]);
             }
+        }
+    }
+}
+/// Part of a column of `a`, from element (i, p) on.
+#[inline(always)]
+fn gather<T: Tiled>(a: &MatRef<T>, i: usize, p: usize, column: &mut [T]) {
+    let start = a.at(i, p);
+    if a.row_stride == 1 {
+        for (to, &v) in column.iter_mut().zip(&a.data[start..]) {
+            *to = v;
+        }
+    } else {
+        for (i, to) in column.iter_mut().enumerate() {
+            *to = a.data[start.wrapping_add_signed(i as isize * a.row_stride)];
         }
     }
 }
@@ -78,6 +121,8 @@ fn pack_columns<T: Tiled, const WIDTH: usize>(
     depth: usize,
     packed: &mut [T],
 ) {
+    /// Columns read at a time where they are contiguous.
+    const AT_ONCE: usize = 8;
     for (panel, target) in packed.chunks_exact_mut(WIDTH * depth).take(count.div_ceil(WIDTH)).enumerate() {
         let first = from + panel * WIDTH;
         let width = WIDTH.min(count - panel * WIDTH);
@@ -89,6 +134,14 @@ fn pack_columns<T: Tiled, const WIDTH: usize>(
                 let start = b.at(p0 + p, first);
                 row[..width].copy_from_slice(&b.data[start..start + width]);
             }
+        } else if b.row_stride == 1 && width == WIDTH {
+            for at in (0..WIDTH).step_by(AT_ONCE) {
+                let mut starts = [0; AT_ONCE];
+                for (j, start) in starts.iter_mut().enumerate() {
+                    *start = b.at(p0, first + at + j);
+                }
+                interleave(b.data, starts, depth, AT_ONCE as isize * b.col_stride, target, WIDTH, at);
+            }
         } else {
             for j in 0..width {
                 for p in 0..depth {
@@ -97,6 +150,12 @@ fn pack_columns<T: Tiled, const WIDTH: usize>(
             }
         }
     }
+}
+/// The part of a buffer that begins with a cache line: no register of a panel then lies across two of them.
+#[inline(always)]
+fn from_line<T>(buffer: &mut [T]) -> &mut [T] {
+    let skip = buffer.as_ptr().align_offset(LINE).min(LINE);
+    &mut buffer[skip..]
 }
 /// The sums of one tile.
 #[inline(always)]
@@ -111,27 +170,30 @@ fn tile<T: Tiled, const WIDTH: usize>(a: &[T], b: &[T]) -> [[T; WIDTH]; HEIGHT] 
     }
     sums
 }
-/// A tile of sums into its place: rows `stride` apart, the first at `start`.
+/// A whole tile into its place, rows `stride` apart. Every index into the sums is known to the compiler, so that they
+/// never leave the registers.
 #[inline(always)]
-fn put<T: Tiled, const WIDTH: usize>(
+fn put_whole<T: Tiled, const WIDTH: usize>(sums: [[T; WIDTH]; HEIGHT], out: &mut [T], stride: usize, add: bool) {
+    for i in 0..HEIGHT {
+        let Some(row) = out[i * stride..].first_chunk_mut::<WIDTH>() else { return };
+        for j in 0..WIDTH {
+            row[j] = if add { row[j] + sums[i][j] } else { sums[i][j] };
+        }
+    }
+}
+/// The part of a tile that lies inside the result.
+#[inline(always)]
+fn put_part<T: Tiled, const WIDTH: usize>(
     sums: &[[T; WIDTH]; HEIGHT],
     out: &mut [T],
-    start: usize,
     stride: usize,
     height: usize,
     width: usize,
     add: bool,
 ) {
     for (i, sums) in sums.iter().enumerate().take(height) {
-        let row = &mut out[start + i * stride..start + i * stride + width];
-        if let (Ok(row), true) = (<&mut [T; WIDTH]>::try_from(&mut *row), add) {
-            for j in 0..WIDTH {
-                row[j] = row[j] + sums[j];
-            }
-        } else {
-            for (y, &v) in row.iter_mut().zip(sums) {
-                *y = if add { *y + v } else { v };
-            }
+        for (y, &v) in out[i * stride..i * stride + width].iter_mut().zip(sums) {
+            *y = if add { *y + v } else { v };
         }
     }
 }
@@ -143,17 +205,18 @@ impl<T: Tiled, const WIDTH: usize> Kernel for Blocks<'_, T, WIDTH> {
         let (m, k, n) = (a.rows, a.cols, b.cols);
         let deepest = DEPTH.min(k);
         let widest = ROW_BYTES / std::mem::size_of::<T>();
-        let mut columns = vec![T::default(); deepest * widest.min(n.next_multiple_of(WIDTH))];
-        let mut rows = vec![T::default(); deepest * ROWS];
+        let mut columns = vec![T::default(); deepest * widest.min(n.next_multiple_of(WIDTH)) + LINE];
+        let mut rows = vec![T::default(); deepest * ROWS + LINE];
+        let (columns, rows) = (from_line(&mut columns), from_line(&mut rows));
         for j0 in (0..n).step_by(widest) {
             let across = widest.min(n - j0);
             for p0 in (0..k).step_by(DEPTH) {
                 let depth = DEPTH.min(k - p0);
                 let add = accumulate || p0 > 0;
-                pack_columns::<T, WIDTH>(b, j0, across, p0, depth, &mut columns);
+                pack_columns::<T, WIDTH>(b, j0, across, p0, depth, columns);
                 for i0 in (0..m).step_by(ROWS) {
                     let down = ROWS.min(m - i0);
-                    pack_rows(a, i0, down, p0, depth, &mut rows);
+                    pack_rows(a, i0, down, p0, depth, rows);
                     for (panel, b) in columns.chunks_exact(WIDTH * depth).take(across.div_ceil(WIDTH)).enumerate() {
                         let j = panel * WIDTH;
                         for (panel, a) in rows.chunks_exact(HEIGHT * depth).take(down.div_ceil(HEIGHT)).enumerate() {
@@ -163,8 +226,12 @@ impl<T: Tiled, const WIDTH: usize> Kernel for Blocks<'_, T, WIDTH> {
                             for r in 0..height {
                                 isa::prefetch(out, start + r * n);
                             }
-                            let sums = tile::<T, WIDTH>(a, b);
-                            put(&sums, out, start, n, height, WIDTH.min(across - j), add);
+                            let width = WIDTH.min(across - j);
+                            let out = &mut out[start..];
+                            match (height, width) == (HEIGHT, WIDTH) {
+                                true => put_whole(tile::<T, WIDTH>(a, b), out, n, add),
+                                false => put_part(&tile::<T, WIDTH>(a, b), out, n, height, width, add),
+                            }
                         }
                     }
                 }
