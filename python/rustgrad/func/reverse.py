@@ -29,6 +29,8 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     (tensor(2.),)
     """
     recorded = _core._record_call(func, primals)
+    if recorded is not None and not has_aux and isinstance(recorded[2], Tensor):
+        return _of_tensors(*recorded)
     level: _core.Level
     inputs: Sequence[Tensor]
     level, inputs, out, structure = _record_nested(func, primals) if recorded is None else (*recorded, len(primals))
@@ -57,6 +59,25 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         return unflatten(structure, level.pull(ys, gs, inputs, retain_graph, True))
 
     return (values, pull, aux) if has_aux else (values, pull)
+
+
+def _of_tensors(level: _core.Level, inputs: Sequence[Tensor], out: Tensor) -> Any:
+    """`vjp` of a function of plain tensors that returns one: nothing to flatten, which is most of the overhead."""
+    try:
+        value = level.unwatch(out)
+    finally:
+        level.exit()
+
+    def pull(cotangent: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
+        if not isinstance(cotangent, Tensor):
+            leaves, given = flatten(cotangent)
+            tensors(leaves, "vjp")
+            raise ValueError(
+                f"vjp: the output of the function is one tensor, and so must the cotangent be, not {described(given)}"
+            )
+        return tuple(level.pull([out], [cotangent], inputs, retain_graph, True))
+
+    return value, pull
 
 
 def _record_nested(
