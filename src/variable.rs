@@ -76,11 +76,25 @@ impl Variable {
                 if base.value.edge().is_some() && value.edge().is_none() {
                     return Ok(value); // a sweep keeps the tape silent: good for this one reading
                 }
-                self.value = value;
                 self.generation = base.generation;
+                drop(base);
+                let retained = self.retained();
+                self.value = value;
+                self.keep_retaining(retained);
             }
         }
         Ok(self.value.clone())
+    }
+    /// The cell of a computed tensor that retains its gradient, and where it hangs.
+    fn retained(&self) -> Option<(Arc<GradCell>, Edge)> {
+        self.cell.clone().zip(self.value.edge().filter(|edge| !edge.node.is_leaf()).cloned())
+    }
+    /// Whoever retains its gradient retains that of its new value.
+    fn keep_retaining(&mut self, retained: Option<(Arc<GradCell>, Edge)>) {
+        if let (Some((cell, from)), Some(to)) = (retained, self.value.edge()) {
+            from.node.remove_cell(&cell);
+            to.node.add_cell(to.slot, cell);
+        }
     }
     /// Rebind to another value, leaving any family.
     pub fn rebind(&mut self, value: Value) {
@@ -316,18 +330,19 @@ impl Variable {
     }
     /// Take on a new value, and carry it to the base if this is a view. `written`: the storage has it already.
     fn adopt(&mut self, new: Value, written: bool) -> Result<()> {
+        let retained = self.retained();
+        self.cell = retained.as_ref().map(|(cell, _)| cell.clone());
         if let (Some(family), Some(path)) = (&self.family, &self.path) {
             let mut base = family.base();
             base.value = arranged(&base.value, scatter(&base.value, path, &new, written)?)?;
             base.generation += 1;
             drop(base);
-            self.cell = None;
             self.value()?; // replays the path, so that this view hangs on the base's new history
             return Ok(());
         }
-        self.cell = None;
         let new = arranged(&self.value, new)?;
         self.replace(new);
+        self.keep_retaining(retained);
         Ok(())
     }
 }

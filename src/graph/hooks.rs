@@ -54,6 +54,11 @@ impl NodeRef {
     pub fn add_cell(&self, slot: u32, cell: Arc<GradCell>) {
         lock(&self.extra().cells).push((slot, cell));
     }
+    pub fn remove_cell(&self, cell: &Arc<GradCell>) {
+        if let Some(extra) = self.extra.get() {
+            lock(&extra.cells).retain(|(_, c)| !Arc::ptr_eq(c, cell));
+        }
+    }
     pub fn cells(&self) -> SmallVec<[(u32, Arc<GradCell>); 1]> {
         self.extra.get().map(|e| lock(&e.cells).clone()).unwrap_or_default()
     }

@@ -228,7 +228,8 @@ pub fn sweep(roots: Vec<(Edge, Value)>, options: &Options) -> Result<Vec<Option<
         }
         let after_leaf = node.is_leaf() && hooks.iter().any(|(when, _)| *when == When::After);
         let arrived = if after_leaf { gs.clone() } else { SmallVec::new() };
-        if node.has_extra() && options.accumulate {
+        // A tensor that asked for its gradient gets it from every sweep, a leaf from those that accumulate.
+        if node.has_extra() && (options.accumulate || !node.is_leaf()) {
             for (slot, cell) in node.cells() {
                 if let Some(Some(g)) = gs.get(slot as usize) {
                     // A leaf's cell takes the only handle, so that it can keep the buffer itself.

@@ -32,15 +32,22 @@ pub fn arange(start: Scalar, end: Scalar, step: Scalar, dtype: DType) -> Result<
             format!("cannot go from {a} to {b} in steps of {s}; the step has the wrong sign"),
         ));
     }
-    let n = ((b - a) / s).ceil();
+    let whole = |s: Scalar| matches!(s, Scalar::Int(_) | Scalar::Bool(_));
+    let n = if [start, end, step].into_iter().all(whole) {
+        // Counted exactly: floats do not tell large integers apart.
+        let (a, b, s) = (i128::from(start.to_i64()), i128::from(end.to_i64()), i128::from(step.to_i64()));
+        ((b - a + s - s.signum()) / s) as f64
+    } else {
+        ((b - a) / s).ceil()
+    };
     if n > (1u64 << 36) as f64 {
         return Err(Error::memory("arange", format!("cannot hold {n} elements")));
     }
     let n = n as usize;
-    let whole = |s: Scalar| matches!(s, Scalar::Int(_) | Scalar::Bool(_));
     let wide = if whole(start) && whole(step) {
+        // The product may leave the range of integers, the sum comes back into it.
         let (a, s) = (start.to_i64(), step.to_i64());
-        counted("arange", DType::I64, n, |i| a + i as i64 * s)?
+        counted("arange", DType::I64, n, |i| a.wrapping_add((i as i64).wrapping_mul(s)))?
     } else {
         counted("arange", DType::F64, n, |i| a + i as f64 * s)?
     };

@@ -23,7 +23,7 @@ fn finish(array: Array, requires_grad: bool) -> PyResult<Tensor> {
     }
     Ok(t)
 }
-fn given_size(op: &'static str, size: &Bound<'_, PyTuple>, keyword: Option<Vec<i64>>) -> PyResult<Dims> {
+pub fn given_size(op: &'static str, size: &Bound<'_, PyTuple>, keyword: Option<Vec<i64>>) -> PyResult<Dims> {
     match keyword {
         Some(s) if size.is_empty() => sizes(op, &s),
         Some(_) => Err(PyTypeError::new_err(format!("{op}: got the size twice"))),
@@ -34,11 +34,11 @@ macro_rules! filled { ($($(#[$doc:meta])* $name:ident $like:ident $new:ident $va
     $(
         $(#[$doc])*
         #[pyfunction]
-        #[pyo3(signature = (*size, dtype=None, device=None, requires_grad=false))]
-        fn $name(size: &Bound<'_, PyTuple>, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
+        #[pyo3(signature = (*args, size=None, dtype=None, device=None, requires_grad=false))]
+        fn $name(args: &Bound<'_, PyTuple>, size: Option<Vec<i64>>, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
             check_device(device)?;
             let d = self::dtype(dtype).unwrap_or(default_dtype());
-            finish(Array::full(stringify!($name), given_size(stringify!($name), size, None)?, d, $value)?, requires_grad)
+            finish(Array::full(stringify!($name), given_size(stringify!($name), args, size)?, d, $value)?, requires_grad)
         }
         #[doc = concat!(
             "As `", stringify!($name), "`, with the shape of another tensor, and its dtype unless `dtype` is given.",
@@ -56,11 +56,11 @@ macro_rules! filled { ($($(#[$doc:meta])* $name:ident $like:ident $new:ident $va
         #[pymethods]
         impl Tensor {
             #[doc = concat!("See `rustgrad.", stringify!($name), "`; the dtype is this tensor's unless given.")]
-            #[pyo3(signature = (*size, dtype=None, device=None, requires_grad=false))]
-            fn $new(&self, size: &Bound<'_, PyTuple>, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
+            #[pyo3(signature = (*args, size=None, dtype=None, device=None, requires_grad=false))]
+            fn $new(&self, args: &Bound<'_, PyTuple>, size: Option<Vec<i64>>, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
                 check_device(device)?;
                 let d = self::dtype(dtype).unwrap_or(self.value()?.dtype());
-                finish(Array::full(stringify!($new), given_size(stringify!($new), size, None)?, d, $value)?, requires_grad)
+                finish(Array::full(stringify!($new), given_size(stringify!($new), args, size)?, d, $value)?, requires_grad)
             }
         }
     )*

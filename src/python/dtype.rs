@@ -61,10 +61,14 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Arg {
         if let Ok(d) = obj.cast::<DType>() {
             return Ok(Arg(d.get().0));
         }
+        if obj.is_none() {
+            return Err(PyTypeError::new_err("dtype: expected a dtype, not None"));
+            // NumPy would take it for float64
+        }
         let py = obj.py();
         let builtin = |t: Bound<'py, pyo3::types::PyType>| obj.is(&t);
         if builtin(py.get_type::<pyo3::types::PyFloat>()) {
-            return Ok(Arg(default_dtype()));
+            return Ok(Arg(Core::F64));
         }
         if builtin(py.get_type::<pyo3::types::PyBool>()) {
             return Ok(Arg(Core::Bool));
@@ -73,7 +77,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Arg {
             return Ok(Arg(Core::I64));
         }
         if builtin(py.get_type::<pyo3::types::PyComplex>()) {
-            return Ok(Arg(default_dtype().complex()));
+            return Ok(Arg(Core::C128));
         }
         let name: String = py.import("numpy")?.call_method1("dtype", (obj,))?.getattr("name")?.extract()?;
         from_name(&name).map(Arg).ok_or_else(|| {

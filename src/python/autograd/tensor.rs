@@ -135,6 +135,13 @@ impl Tensor {
         }
         Ok(())
     }
+    #[deleter(grad)]
+    fn delete_grad(&self) -> PyResult<()> {
+        if let Some(cell) = self.variable()?.cell() {
+            cell.set(None);
+        }
+        Ok(())
+    }
     /// Show another tensor's value and history from now on: what an in-place function does to its input.
     fn _rebind(&self, other: &Tensor) -> PyResult<()> {
         let value = other.value()?;

@@ -22,7 +22,7 @@ use crate::{
     variable::Variable,
 };
 use pyo3::{
-    exceptions::PyIndexError,
+    exceptions::{PyIndexError, PyUserWarning},
     prelude::*,
     types::{PyBool, PyEllipsis, PyInt, PyList, PyRange, PySlice, PyTuple},
 };
@@ -35,10 +35,20 @@ struct Parsed {
     /// Index arrays and the axes of `shape` they stand on.
     arrays: Vec<(usize, Value)>,
 }
+/// Bytes are masks, as in PyTorch, which says so too; in NumPy they are integers.
+fn mask_of_bytes(py: Python<'_>, index: Value) -> PyResult<Value> {
+    if index.dtype() != DType::U8 {
+        return Ok(index);
+    }
+    let text =
+        c"index: a uint8 tensor is taken for a mask, as in PyTorch; convert it to bool, or to int64 for positions";
+    PyErr::warn(py, &py.get_type::<PyUserWarning>(), text, 1)?;
+    Ok(convert::to(&index, DType::Bool)?)
+}
 /// Whether an item is an index array (integers or a mask).
 fn array_item(item: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
     if let Ok(t) = item.cast::<Tensor>() {
-        return Ok(Some(t.get().value()?));
+        return mask_of_bytes(item.py(), t.get().value()?).map(Some);
     }
     if item.is_instance_of::<PyBool>() {
         return Ok(Some(Value::Array(Array::full(
@@ -52,7 +62,7 @@ fn array_item(item: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
         return Ok(None);
     }
     if let Some(a) = array_like(item)? {
-        return Ok(Some(Value::Array(a)));
+        return mask_of_bytes(item.py(), Value::Array(a)).map(Some);
     }
     if item.is_instance_of::<PyList>() || item.is_instance_of::<PyTuple>() || item.is_instance_of::<PyRange>() {
         let array = array_of(item, None, false)?;
@@ -82,7 +92,17 @@ fn parse(shape: &[usize], index: &Bound<'_, PyAny>) -> PyResult<Parsed> {
                 _ => 1,
             };
         }
-        arrays.push(array);
+        // A single position counts as an int, which shows a view, wherever it can be read.
+        let position = |a: &Value| a.rank() == 0 && a.dtype().is_integral() && a.dtype() != DType::Bool;
+        arrays.push(array.filter(|a| !position(a) || a.numbers().is_none()));
+    }
+    // Where it cannot, it is an array of rank 0, whose axes would go elsewhere if a slice stood between it and another.
+    let between =
+        |i: &Bound<'_, PyAny>| i.is_none() || i.is_instance_of::<PySlice>() || i.is_instance_of::<PyEllipsis>();
+    if arrays.iter().flatten().count() > 1 && items.iter().any(between) {
+        if let Some(position) = arrays.iter().flatten().find(|a| a.rank() == 0 && a.numbers().is_none()) {
+            return Err(position.without_numbers("index").into());
+        }
     }
     if dots > 1 {
         return Err(PyIndexError::new_err("index: an index can hold only one ellipsis (...)"));

@@ -1,9 +1,10 @@
 //! New tensors of random numbers.
 use super::{
     super::{
-        args::{self, dtype, integers, sizes},
+        args::{self, dtype, sizes},
         arith::binary,
         convert::{check_device, fits},
+        create::given_size,
         dtype::Arg,
         tensor::{Operand, Tensor},
     },
@@ -71,11 +72,11 @@ macro_rules! sources { ($($(#[$doc:meta])* $name:ident $like:ident $law:ident;)*
     $(
         $(#[$doc])*
         #[pyfunction]
-        #[pyo3(signature = (*size, generator=None, dtype=None, device=None, requires_grad=false))]
-        fn $name(size: &Bound<'_, PyTuple>, generator: Option<&Bound<'_, Generator>>, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
+        #[pyo3(signature = (*args, size=None, generator=None, dtype=None, device=None, requires_grad=false))]
+        fn $name(args: &Bound<'_, PyTuple>, size: Option<Vec<i64>>, generator: Option<&Bound<'_, Generator>>, dtype: Option<Arg>, device: Option<&Bound<'_, PyAny>>, requires_grad: bool) -> PyResult<Tensor> {
             check_device(device)?;
             let op = stringify!($name);
-            let shape = sizes(op, &integers(op, size)?)?;
+            let shape = given_size(op, args, size)?;
             finish(draw(op, Law::$law, shape, self::dtype(dtype).unwrap_or(default_dtype()), generator)?, requires_grad)
         }
         #[doc = concat!(

@@ -156,7 +156,7 @@ impl Tensor {
             } else if let Ok(text) = arg.extract::<String>() {
                 let device = pyo3::types::PyString::new(slf.py(), &text);
                 check_device(Some(device.as_any()))?;
-            } else {
+            } else if !arg.is_none() {
                 target = Some(arg.extract::<Arg>()?.0);
             }
         }
