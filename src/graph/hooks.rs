@@ -4,7 +4,8 @@ use crate::{error::Result, trace::Value};
 use smallvec::SmallVec;
 use std::{
     any::Any,
-    sync::{atomic::Ordering, Arc, Mutex},
+    cell::RefCell,
+    sync::{atomic::Ordering, Arc, Mutex, PoisonError},
 };
 
 /// When a hook runs.
@@ -30,7 +31,7 @@ pub struct GradCell {
     /// Run after a gradient was accumulated here.
     pub post_hooks: Mutex<Vec<(u64, Arc<dyn Hook>)>>,
     /// What the language binding wants to keep with it.
-    pub companion: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+    pub companion: Mutex<Option<Companion>>,
 }
 impl GradCell {
     pub fn get(&self) -> Option<Value> {
@@ -45,6 +46,42 @@ impl GradCell {
         let old = gradient.clone();
         *gradient = Some(f(old)?);
         Ok(())
+    }
+}
+type Companion = Arc<dyn Any + Send + Sync>;
+thread_local! {
+    /// Companions of dead cells, while one is being dropped further up the stack.
+    static FALLING: RefCell<Option<Vec<Companion>>> = const { RefCell::new(None) };
+}
+/// A gradient may have a gradient, and so on: what each keeps queues up instead of recursing.
+impl Drop for GradCell {
+    fn drop(&mut self) {
+        let kept = self.companion.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(kept) = kept else { return };
+        // Without the list, at the end of a thread, it is dropped in place.
+        let first = FALLING.try_with(|falling| match &mut *falling.borrow_mut() {
+            Some(queue) => {
+                queue.push(kept);
+                None
+            }
+            empty => {
+                *empty = Some(Vec::new());
+                Some(kept)
+            }
+        });
+        let Ok(Some(first)) = first else { return };
+        let mut next = Some(first);
+        while let Some(companion) = next {
+            drop(companion);
+            next = FALLING.with(|falling| {
+                let mut falling = falling.borrow_mut();
+                let more = falling.as_mut().and_then(Vec::pop);
+                if more.is_none() {
+                    *falling = None;
+                }
+                more
+            });
+        }
     }
 }
 impl NodeRef {
