@@ -52,13 +52,13 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
             gs, given = flatten(cotangents)
             tensors(gs, "vjp")
             if not alike(given, shape):
-                raise ValueError(
-                    f"vjp: the cotangents must be nested like the output of the function, {described(shape)}, "
-                    f"but are {described(given)}"
-                )
+                raise ValueError(_UNLIKE.format(described(shape), described(given)))
         return unflatten(structure, level.pull(ys, gs, inputs, retain_graph, True))
 
     return (values, pull, aux) if has_aux else (values, pull)
+
+
+_UNLIKE = "vjp: the cotangents must be nested like the output of the function, {}, but are {}"
 
 
 def _of_tensors(level: _core.Level, inputs: Sequence[Tensor], out: Tensor) -> Any:
@@ -72,9 +72,7 @@ def _of_tensors(level: _core.Level, inputs: Sequence[Tensor], out: Tensor) -> An
         if not isinstance(cotangent, Tensor):
             leaves, given = flatten(cotangent)
             tensors(leaves, "vjp")
-            raise ValueError(
-                f"vjp: the output of the function is one tensor, and so must the cotangent be, not {described(given)}"
-            )
+            raise ValueError(_UNLIKE.format(described(None), described(given)))
         return tuple(level.pull([out], [cotangent], inputs, retain_graph, True))
 
     return value, pull
