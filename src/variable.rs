@@ -87,7 +87,9 @@ impl Variable {
     }
     /// The cell of a computed tensor that retains its gradient, and where it hangs.
     fn retained(&self) -> Option<(Arc<GradCell>, Edge)> {
-        self.cell.clone().zip(self.value.edge().filter(|edge| !edge.node.is_leaf()).cloned())
+        let cell = self.cell.as_ref()?;
+        let edge = self.value.edge().filter(|edge| !edge.node.is_leaf())?;
+        Some((cell.clone(), edge.clone()))
     }
     /// Whoever retains its gradient retains that of its new value.
     fn keep_retaining(&mut self, retained: Option<(Arc<GradCell>, Edge)>) {

@@ -51,6 +51,20 @@ def test_ranges_of_large_integers_are_counted_exactly(start, end, step):
 
 
 @pytest.mark.parametrize(
+    ("start", "end", "step"),
+    [(2**62 + 3, 2**62, 1), (2**62, 2**62 + 3, -1), (3, 0, 1), (0.0, 1.0, -1)],
+)
+def test_ranges_that_go_the_wrong_way_are_refused(start, end, step):
+    with pytest.raises(ValueError, match="the step has the wrong sign"):
+        rg.arange(start, end, step)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.int64])
+def test_numbers_of_numpy_are_positions(kind):
+    assert rg.arange(6).reshape(2, 3)[kind(1)].tolist() == [3, 4, 5]
+
+
+@pytest.mark.parametrize(
     ("index", "wanted"),
     [
         ((rg.tensor(1), slice(None), [0, 2]), (1, slice(None), [0, 2])),
@@ -124,6 +138,40 @@ def test_a_retained_gradient_comes_from_every_sweep(by):
     assert x.grad is None
 
 
+def test_a_retained_gradient_asked_for_as_an_input_counts_once():
+    x = rg.tensor([1.0, 2.0], requires_grad=True)
+    y = x * 2
+    y.retain_grad()
+    (y * y).sum().backward(inputs=[y, x])
+    assert y.grad.tolist() == [4.0, 8.0]
+    assert x.grad.tolist() == [8.0, 16.0]
+
+
+def retained():
+    x = rg.tensor([1.0, 2.0], requires_grad=True)
+    y = x * 2
+    y.retain_grad()
+    return x, y, y * y
+
+
+def test_lanes_and_tangents_are_not_retained():
+    x, y, z = retained()
+    (rows,) = rg.autograd.grad(z, x, rg.eye(2), is_grads_batched=True)
+    assert rows.tolist() == [[8.0, 0.0], [0.0, 16.0]]
+    assert y.grad is None
+    x, y, z = retained()
+    pull = lambda g: rg.autograd.grad(z, x, g, retain_graph=True)[0]
+    assert rg.func.vmap(pull)(rg.eye(2)).tolist() == [[8.0, 0.0], [0.0, 16.0]]
+    value, tangent = rg.func.jvp(pull, (rg.ones(2),), (rg.tensor([1.0, 0.0]),))
+    assert (value.tolist(), tangent.tolist()) == ([8.0, 16.0], [8.0, 0.0])
+    assert y.grad is None
+
+
+def test_the_pullback_takes_its_cotangents_by_name():
+    _, pull = rg.func.vjp(lambda x: x * 2, rg.tensor(1.0))
+    assert pull(cotangents=rg.tensor(3.0))[0].item() == 6.0
+
+
 def test_a_gradient_may_be_deleted():
     x = rg.tensor(3.0, requires_grad=True)
     (x * x).backward()
@@ -133,10 +181,11 @@ def test_a_gradient_may_be_deleted():
     assert x.grad.item() == 6.0
 
 
-def test_a_long_chain_of_gradients_is_dropped_without_recursion():
-    last = rg.tensor(0.0, requires_grad=True)
+@pytest.mark.parametrize("followed", [True, False])
+def test_a_long_chain_of_gradients_is_dropped_without_recursion(followed):
+    last = rg.tensor(0.0, requires_grad=followed)
     for _ in range(200_000):
-        x = rg.tensor(1.0, requires_grad=True)
+        x = rg.tensor(1.0, requires_grad=followed)
         x.grad = last
         last = x
     assert last.grad.grad.item() == 1.0

@@ -69,11 +69,10 @@ impl Drop for GradCell {
                 Some(kept)
             }
         });
-        let Ok(Some(first)) = first else { return };
-        let mut next = Some(first);
+        let mut next = first.unwrap_or(None);
         while let Some(companion) = next {
             drop(companion);
-            next = FALLING.with(|falling| {
+            let following = FALLING.try_with(|falling| {
                 let mut falling = falling.borrow_mut();
                 let more = falling.as_mut().and_then(Vec::pop);
                 if more.is_none() {
@@ -81,6 +80,7 @@ impl Drop for GradCell {
                 }
                 more
             });
+            next = following.unwrap_or(None);
         }
     }
 }

@@ -228,10 +228,15 @@ pub fn sweep(roots: Vec<(Edge, Value)>, options: &Options) -> Result<Vec<Option<
         }
         let after_leaf = node.is_leaf() && hooks.iter().any(|(when, _)| *when == When::After);
         let arrived = if after_leaf { gs.clone() } else { SmallVec::new() };
-        // A tensor that asked for its gradient gets it from every sweep, a leaf from those that accumulate.
-        if node.has_extra() && (options.accumulate || !node.is_leaf()) {
+        // A computed tensor that asked for its gradient gets it from every sweep, a leaf from those that accumulate. Parts
+        // of dual numbers and values of lanes are not gradients of their own, and the latter die with their level.
+        let retained = !node.is_leaf() && !super::pullback::in_parts();
+        if node.has_extra() && (options.accumulate || retained) {
             for (slot, cell) in node.cells() {
                 if let Some(Some(g)) = gs.get(slot as usize) {
+                    if !node.is_leaf() && matches!(g, Value::Traced(_)) {
+                        continue;
+                    }
                     // A leaf's cell takes the only handle, so that it can keep the buffer itself.
                     let g = if node.is_leaf() { gs[slot as usize].take() } else { Some(g.clone()) };
                     if let Some(g) = g {

@@ -66,7 +66,7 @@ fn interleave<T: Tiled, const COUNT: usize>(
     for (p, target) in target.chunks_exact_mut(width).take(depth).enumerate() {
         if p % line == 0 {
             for start in starts {
-                isa::prefetch(data, start.wrapping_add_signed(apart) + p);
+                isa::prefetch(data, start.wrapping_add_signed(apart).wrapping_add(p));
             }
         }
         let target = &mut target[at..at + COUNT];
@@ -175,7 +175,7 @@ fn tile<T: Tiled, const WIDTH: usize>(a: &[T], b: &[T]) -> [[T; WIDTH]; HEIGHT] 
 #[inline(always)]
 fn put_whole<T: Tiled, const WIDTH: usize>(sums: [[T; WIDTH]; HEIGHT], out: &mut [T], stride: usize, add: bool) {
     for i in 0..HEIGHT {
-        let Some(row) = out[i * stride..].first_chunk_mut::<WIDTH>() else { return };
+        let row = &mut out[i * stride..i * stride + WIDTH];
         for j in 0..WIDTH {
             row[j] = if add { row[j] + sums[i][j] } else { sums[i][j] };
         }
@@ -246,19 +246,20 @@ mod tests {
     fn numbers(n: usize, seed: usize) -> Vec<f64> {
         (0..n).map(|i| ((i * 7919 + seed * 104_729) % 1009) as f64 / 504.5 - 1.0).collect()
     }
-    /// Sizes on both sides of every block, operands as they lie and transposed, written and added.
+    /// Sizes on both sides of every block, operands as they lie, transposed, reversed and with gaps, written and added.
     #[test]
     fn blocks_agree_with_the_definition() {
         for (m, k, n) in [(1, 1, 1), (6, 256, 8), (7, 257, 9), (73, 300, 40), (80, 513, 1033)] {
-            let (x, y) = (numbers(m * k, 1), numbers(k * n, 2));
-            for turned in [false, true] {
-                let view = |data, rows: usize, cols: usize| MatRef {
-                    data,
-                    offset: 0,
-                    rows,
-                    cols,
-                    row_stride: if turned { 1 } else { cols as isize },
-                    col_stride: if turned { rows as isize } else { 1 },
+            let (x, y) = (numbers(2 * m * k, 1), numbers(2 * k * n, 2));
+            for layout in 0..4 {
+                let view = |data, rows: usize, cols: usize| {
+                    let (offset, row_stride, col_stride) = match layout {
+                        0 => (0, cols as isize, 1),
+                        1 => (0, 1, rows as isize),
+                        2 => (rows * cols - 1, -(cols as isize), -1),
+                        _ => (1, 2 * cols as isize, 2),
+                    };
+                    MatRef { data, offset, rows, cols, row_stride, col_stride }
                 };
                 let (a, b) = (view(&x[..], m, k), view(&y[..], k, n));
                 let mut out = vec![f64::NAN; m * n];

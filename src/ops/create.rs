@@ -26,20 +26,18 @@ pub fn arange(start: Scalar, end: Scalar, step: Scalar, dtype: DType) -> Result<
             format!("cannot go from {a} to {b} in steps of {s}; all must be finite and the step not 0"),
         ));
     }
-    if (b - a) * s < 0.0 {
+    let whole = |s: Scalar| matches!(s, Scalar::Int(_) | Scalar::Bool(_));
+    // Integers are compared and counted exactly: floats do not tell large ones apart.
+    let integers = [start, end, step].into_iter().all(whole);
+    let [first, last, by] = [start, end, step].map(|s| if integers { i128::from(s.to_i64()) } else { 0 });
+    let backwards = if integers { (last - first) * by.signum() < 0 } else { (b - a) * s < 0.0 };
+    if backwards {
         return Err(Error::value(
             "arange",
             format!("cannot go from {a} to {b} in steps of {s}; the step has the wrong sign"),
         ));
     }
-    let whole = |s: Scalar| matches!(s, Scalar::Int(_) | Scalar::Bool(_));
-    let n = if [start, end, step].into_iter().all(whole) {
-        // Counted exactly: floats do not tell large integers apart.
-        let (a, b, s) = (i128::from(start.to_i64()), i128::from(end.to_i64()), i128::from(step.to_i64()));
-        ((b - a + s - s.signum()) / s) as f64
-    } else {
-        ((b - a) / s).ceil()
-    };
+    let n = if integers { ((last - first + by - by.signum()) / by) as f64 } else { ((b - a) / s).ceil() };
     if n > (1u64 << 36) as f64 {
         return Err(Error::memory("arange", format!("cannot hold {n} elements")));
     }

@@ -75,7 +75,7 @@ macro_rules! filled { ($($(#[$doc:meta])* $name:ident $like:ident $new:ident $va
 filled! {
     /// A tensor of zeros.
     ///
-    /// Shape: as given, by sizes or one tuple; raises ValueError for a negative one. The default dtype, or `dtype`.
+    /// Shape: as given, by sizes, one tuple or `size=`; raises ValueError for a negative one. The default dtype, or `dtype`.
     ///
     /// Derivative: none, the result is a new leaf (`requires_grad=True` to differentiate by it).
     ///
@@ -85,7 +85,7 @@ filled! {
     zeros zeros_like new_zeros Scalar::Int(0);
     /// A tensor of ones.
     ///
-    /// Shape: as given, by sizes or one tuple; raises ValueError for a negative one. The default dtype, or `dtype`.
+    /// Shape: as given, by sizes, one tuple or `size=`; raises ValueError for a negative one. The default dtype, or `dtype`.
     ///
     /// Derivative: none, the result is a new leaf (`requires_grad=True` to differentiate by it).
     ///
@@ -94,7 +94,7 @@ filled! {
     ones ones_like new_ones Scalar::Int(1);
     /// A tensor with unspecified contents (zeros, in fact: reading them is never an accident).
     ///
-    /// Shape: as given, by sizes or one tuple; raises ValueError for a negative one. The default dtype, or `dtype`.
+    /// Shape: as given, by sizes, one tuple or `size=`; raises ValueError for a negative one. The default dtype, or `dtype`.
     ///
     /// Derivative: none, the result is a new leaf (`requires_grad=True` to differentiate by it).
     ///

@@ -62,8 +62,8 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Arg {
             return Ok(Arg(d.get().0));
         }
         if obj.is_none() {
+            // NumPy would take it for float64.
             return Err(PyTypeError::new_err("dtype: expected a dtype, not None"));
-            // NumPy would take it for float64
         }
         let py = obj.py();
         let builtin = |t: Bound<'py, pyo3::types::PyType>| obj.is(&t);

@@ -29,16 +29,17 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     (tensor(2.),)
     """
     recorded = _core._record_call(func, primals)
-    if recorded is not None and not has_aux and isinstance(recorded[2], Tensor):
-        return _of_tensors(*recorded)
     level: _core.Level
     inputs: Sequence[Tensor]
     level, inputs, out, structure = _record_nested(func, primals) if recorded is None else (*recorded, len(primals))
     try:
-        out, aux = split_aux(out, has_aux, "vjp")
-        ys, shape = flatten(out)
-        tensors(ys, "vjp")
-        values = unflatten(shape, [level.unwatch(y) for y in ys])
+        if isinstance(out, Tensor) and not has_aux:  # nearly always: nothing to flatten, which is most of the overhead
+            ys, shape, values = [out], None, level.unwatch(out)
+        else:
+            out, aux = split_aux(out, has_aux, "vjp")
+            ys, shape = flatten(out)
+            tensors(ys, "vjp")
+            values = unflatten(shape, [level.unwatch(y) for y in ys])
         if has_aux:
             aux = map_leaves(lambda a: level.unwatch(a) if isinstance(a, Tensor) else a, aux)
     finally:
@@ -52,30 +53,13 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
             gs, given = flatten(cotangents)
             tensors(gs, "vjp")
             if not alike(given, shape):
-                raise ValueError(_UNLIKE.format(described(shape), described(given)))
+                raise ValueError(
+                    f"vjp: the cotangents must be nested like the output of the function, {described(shape)}, "
+                    f"but are {described(given)}"
+                )
         return unflatten(structure, level.pull(ys, gs, inputs, retain_graph, True))
 
     return (values, pull, aux) if has_aux else (values, pull)
-
-
-_UNLIKE = "vjp: the cotangents must be nested like the output of the function, {}, but are {}"
-
-
-def _of_tensors(level: _core.Level, inputs: Sequence[Tensor], out: Tensor) -> Any:
-    """`vjp` of a function of plain tensors that returns one: nothing to flatten, which is most of the overhead."""
-    try:
-        value = level.unwatch(out)
-    finally:
-        level.exit()
-
-    def pull(cotangent: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
-        if not isinstance(cotangent, Tensor):
-            leaves, given = flatten(cotangent)
-            tensors(leaves, "vjp")
-            raise ValueError(_UNLIKE.format(described(None), described(given)))
-        return tuple(level.pull([out], [cotangent], inputs, retain_graph, True))
-
-    return value, pull
 
 
 def _record_nested(

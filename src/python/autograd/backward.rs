@@ -147,6 +147,7 @@ fn run_backward(
     let retain_graph = retain_graph.unwrap_or(create_graph);
     let plain: Option<Vec<(Edge, Value)>> =
         roots.iter().map(|(y, g)| Some((y.edge()?.clone(), g.plain().map(|_| g.clone())?))).collect();
+    let in_one_sweep = plain.is_some();
     let cells: Vec<Arc<GradCell>>;
     let places: Vec<Edge>;
     match (inputs.filter(|i| !i.is_none()), plain) {
@@ -172,8 +173,10 @@ fn run_backward(
         }
     }
     let found = py.detach(|| pullback::pullback(roots, &places, retain_graph, create_graph))?;
-    for (cell, g) in cells.iter().zip(found) {
-        if let Some(g) = g {
+    for ((cell, place), g) in cells.iter().zip(&places).zip(found) {
+        // A computed input that retains its gradient has it from the sweep already.
+        let retains = || !place.node.is_leaf() && place.node.cells().iter().any(|(_, c)| Arc::ptr_eq(c, cell));
+        if let Some(g) = g.filter(|_| !in_one_sweep || !retains()) {
             sweep::deposit(cell, of_all_lanes(g)?)?;
         }
     }

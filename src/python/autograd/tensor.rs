@@ -149,6 +149,9 @@ impl Tensor {
     }
     /// Keep the gradient of a tensor that is not a leaf in `.grad`; raises RuntimeError for one that requires none.
     ///
+    /// Every sweep that passes the tensor adds to it, `autograd.grad` as well, but not those of forward mode over reverse
+    /// mode or of lanes, which have no plain numbers to keep. Writing in place keeps the request.
+    ///
     /// >>> y = rg.tensor(2.0, requires_grad=True) * 3
     /// >>> y.retain_grad()
     /// >>> (y * y).backward()

@@ -62,6 +62,13 @@ fn array_item(item: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
         return Ok(None);
     }
     if let Some(a) = array_like(item)? {
+        // Among bytes a lone number of NumPy's is a position, a tensor or array of rank 0 a mask.
+        if a.rank() == 0
+            && a.dtype() == DType::U8
+            && item.is_instance(&item.py().import("numpy")?.getattr("integer")?)?
+        {
+            return Ok(None);
+        }
         return mask_of_bytes(item.py(), Value::Array(a)).map(Some);
     }
     if item.is_instance_of::<PyList>() || item.is_instance_of::<PyTuple>() || item.is_instance_of::<PyRange>() {

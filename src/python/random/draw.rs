@@ -96,7 +96,7 @@ macro_rules! sources { ($($(#[$doc:meta])* $name:ident $like:ident $law:ident;)*
 sources! {
     /// Uniform random numbers in [0, 1).
     ///
-    /// Shape: as given, by sizes or one tuple; raises ValueError for a negative one. The default dtype, or `dtype`;
+    /// Shape: as given, by sizes, one tuple or `size=`; raises ValueError for a negative one. The default dtype, or `dtype`;
     /// raises TypeError for one that is not a float. `generator`, or the default one, is the counter-based Philox of
     /// Salmon et al. (2011).
     ///
@@ -107,7 +107,7 @@ sources! {
     rand rand_like Uniform;
     /// Standard normal random numbers (by Box and Muller 1958).
     ///
-    /// Shape: as given, by sizes or one tuple; raises ValueError for a negative one. The default dtype, or `dtype`;
+    /// Shape: as given, by sizes, one tuple or `size=`; raises ValueError for a negative one. The default dtype, or `dtype`;
     /// raises TypeError for one that is not a float. `generator`, or the default one, is the counter-based Philox of
     /// Salmon et al. (2011).
     ///
