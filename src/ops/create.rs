@@ -20,22 +20,21 @@ pub fn arange_i64(n: usize, step: i64) -> Result<Array> {
 /// start, start + step, … up to but without `end`.
 pub fn arange(start: Scalar, end: Scalar, step: Scalar, dtype: DType) -> Result<Array> {
     let (a, b, s) = (start.to_f64(), end.to_f64(), step.to_f64());
-    if s == 0.0 || !a.is_finite() || !b.is_finite() || !s.is_finite() {
-        return Err(Error::value(
-            "arange",
-            format!("cannot go from {a} to {b} in steps of {s}; all must be finite and the step not 0"),
-        ));
-    }
     let whole = |s: Scalar| matches!(s, Scalar::Int(_) | Scalar::Bool(_));
+    let refused = |why: &str| {
+        let [from, to, by] =
+            [start, end, step].map(|s| if whole(s) { s.to_i64().to_string() } else { s.to_f64().to_string() });
+        Err(Error::value("arange", format!("cannot go from {from} to {to} in steps of {by}; {why}")))
+    };
+    if s == 0.0 || !a.is_finite() || !b.is_finite() || !s.is_finite() {
+        return refused("all must be finite and the step not 0");
+    }
     // Integers are compared and counted exactly: floats do not tell large ones apart.
     let integers = [start, end, step].into_iter().all(whole);
     let [first, last, by] = [start, end, step].map(|s| if integers { i128::from(s.to_i64()) } else { 0 });
     let backwards = if integers { (last - first) * by.signum() < 0 } else { (b - a) * s < 0.0 };
     if backwards {
-        return Err(Error::value(
-            "arange",
-            format!("cannot go from {a} to {b} in steps of {s}; the step has the wrong sign"),
-        ));
+        return refused("the step has the wrong sign");
     }
     let n = if integers { ((last - first + by - by.signum()) / by) as f64 } else { ((b - a) / s).ceil() };
     if n > (1u64 << 36) as f64 {

@@ -61,14 +61,11 @@ fn array_item(item: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
     if item.is_instance_of::<PyInt>() || item.is_instance_of::<PySlice>() {
         return Ok(None);
     }
+    // A lone integer of NumPy's is one of any size; an array of rank 0 is not.
+    if item.hasattr("__array_interface__")? && item.is_instance(&item.py().import("numpy")?.getattr("integer")?)? {
+        return Ok(None);
+    }
     if let Some(a) = array_like(item)? {
-        // Among bytes a lone number of NumPy's is a position, a tensor or array of rank 0 a mask.
-        if a.rank() == 0
-            && a.dtype() == DType::U8
-            && item.is_instance(&item.py().import("numpy")?.getattr("integer")?)?
-        {
-            return Ok(None);
-        }
         return mask_of_bytes(item.py(), Value::Array(a)).map(Some);
     }
     if item.is_instance_of::<PyList>() || item.is_instance_of::<PyTuple>() || item.is_instance_of::<PyRange>() {
