@@ -7,12 +7,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from . import _core
 from ._core import Tensor
 
 __all__ = ["alike", "described", "flatten", "map_leaves", "register_pytree_node", "spread", "unflatten"]
 
-# How a tree is put together: None for a lone tensor, a number for a tuple of that many tensors, else a PyTreeSpec.
-# The first two need no import and are what nearly all calls have.
+# How a tree is put together: None for a lone tensor, a number for a tuple of that many tensors, a _Nest for other tuples,
+# lists and dicts of tensors, else a PyTreeSpec. All but the last need no import and are what nearly all calls have.
 Structure = Any
 _NAMESPACE = "rustgrad"
 _CONTAINERS = (Tensor, tuple, list, dict)
@@ -29,10 +30,9 @@ def _optree() -> Any:
 
 def flatten(tree: Any) -> tuple[list[Any], Structure]:
     """The leaves of ``tree`` in order, and its structure; ``None`` has no leaves, plain dataclasses count as trees."""
-    if isinstance(tree, Tensor):
-        return [tree], None
-    if type(tree) is tuple and all(isinstance(leaf, Tensor) for leaf in tree):
-        return list(tree), len(tree)
+    found = _core._flatten(tree)
+    if found is not None:
+        return found
     optree = _optree()
     while True:
         leaves, structure = optree.tree_flatten(tree, namespace=_NAMESPACE)
@@ -49,6 +49,8 @@ def unflatten(structure: Structure, leaves: list[Any]) -> Any:
         return leaves[0]
     if type(structure) is int:
         return tuple(leaves)
+    if isinstance(structure, _core._Nest):
+        return structure.filled(leaves)
     return _optree().tree_unflatten(structure, leaves)
 
 
@@ -65,6 +67,8 @@ def _spelled_out(structure: Structure) -> Any:
         return optree.treespec_leaf(namespace=_NAMESPACE)
     if type(structure) is int:
         return optree.tree_structure(tuple(range(structure)), namespace=_NAMESPACE)
+    if isinstance(structure, _core._Nest):
+        return optree.tree_structure(structure.filled([0] * structure.count), namespace=_NAMESPACE)
     return structure
 
 
@@ -82,6 +86,9 @@ def map_leaves(f: Callable[[Any], Any], tree: Any) -> Any:
 
 def spread(prefix: Any, tree: Any, what: str) -> list[Any]:
     """One entry per leaf of ``tree``: ``prefix`` is one number or None for all, or nested like a prefix of ``tree``."""
+    found = _core._spread(prefix, tree)
+    if found is not None:
+        return found
     leaves, _ = flatten(tree)
     if prefix is None or isinstance(prefix, int):
         return [prefix] * len(leaves)

@@ -146,6 +146,11 @@ impl NodeRef {
     pub fn is_leaf(&self) -> bool {
         matches!(self.op, Prim::Leaf(_))
     }
+    /// Give up what is saved.
+    pub fn release(&self) {
+        let saved = lock(&self.kept).release();
+        drop(saved); // outside of the lock: values may be the last handle of other nodes
+    }
     /// What the reverse rule reads. With `rewrap`, kept values carry their history again, so that the rule itself is
     /// recorded. With `release`, they are given up.
     pub fn saved(&self, release: bool, rewrap: Option<&dyn Fn(Value, Edge) -> Value>) -> Result<Saved> {

@@ -3,7 +3,7 @@
 //! With x = p + εt, the gradient of L at x is ∇L(p) + ε·∇(the tangent of L)(p): both parts are sweeps of the same tape.
 use super::{
     node::{Edge, NodeRef},
-    sweep::{sweep, Options},
+    sweep::{self, sweep, Options},
 };
 use crate::{
     error::Result,
@@ -126,6 +126,10 @@ fn plain(roots: Roots, inputs: &[Edge], retain_graph: bool, create_graph: bool) 
             every_leaf: false,
         },
     )
+}
+/// Give up what is saved between outputs and places, as a pullback does that need not retain its graph.
+pub fn release(roots: &Roots, places: &[Edge]) {
+    sweep::release(roots.iter().flat_map(|(y, _)| edges(y)).map(|edge| edge.node), places);
 }
 /// Where the cotangent of a value arrives: its place on the bottom tape, or that of its primal.
 pub fn place(value: &Value) -> Option<Edge> {

@@ -324,6 +324,10 @@ fn leading_to(
     needed
 }
 
+/// Give up what is saved between roots and edges, as a sweep does that need not retain the graph.
+pub fn release(roots: impl Iterator<Item = NodeRef>, edges: &[Edge]) {
+    leading_to(roots, edges).iter().for_each(NodeRef::release);
+}
 /// Add `g` to a gradient cell: into its own storage where nobody watches, so that views of `.grad` see it.
 pub fn deposit(cell: &Arc<GradCell>, g: Value) -> Result<()> {
     cell.update(|old| match (old, g) {

@@ -1,8 +1,10 @@
-//! Transforms of functions of plain tensors in one call: the way of nearly all calls, at a fraction of the cost of the
-//! dozen small ones that nested arguments take.
+//! Transforms of functions of tensors in tuples, lists and dicts in one call: the way of nearly all calls, at a fraction
+//! of the cost of the dozen small ones that other arguments take.
 use super::{
-    func::{check_tangent, watched, zeros_of, Level},
+    autograd::asks_for_numbers,
+    func::{check_tangent, randomness_of, stacked, watched, zeros_of, Level},
     tensor::Tensor,
+    tree::{shown, spread, Nest},
 };
 use crate::{
     array::Array,
@@ -13,11 +15,11 @@ use crate::{
         Edge,
     },
     shape::{show, Dims},
-    trace::{Kind, Level as CoreLevel, LevelRef, Value},
+    trace::{reach, Kind, Lanes, Level as CoreLevel, LevelRef, Value},
 };
 use pyo3::{
     prelude::*,
-    types::{PyDict, PyTuple},
+    types::{PyDict, PyList, PyTuple},
 };
 
 /// Value and derivative of `func` at tensors, or None before anything is called if there is more than tensors to it.
@@ -30,18 +32,21 @@ fn _push<'py>(
     tangents: &Bound<'py, PyTuple>,
     unpack: &Bound<'py, PyAny>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let all_tensors = |tuple: &Bound<'py, PyTuple>| tuple.iter().all(|x| x.is_instance_of::<Tensor>());
-    if primals.is_empty() || primals.len() != tangents.len() || !all_tensors(primals) || !all_tensors(tangents) {
+    let (mut xs, mut ts) = (Vec::new(), Vec::new());
+    let (Some(nest), Some(other)) = (Nest::of(primals, &mut xs, 0)?, Nest::of(tangents, &mut ts, 0)?) else {
+        return Ok(None);
+    };
+    if xs.is_empty() || !nest.alike(py, &other)? {
         return Ok(None);
     }
     let level = CoreLevel::enter("func.jvp");
-    let mut duals = Vec::with_capacity(primals.len());
-    for (x, t) in primals.iter().zip(tangents) {
-        let (primal, tangent) = (x.cast::<Tensor>()?.get().value()?, t.cast::<Tensor>()?.get().value()?);
+    let mut duals = Vec::with_capacity(xs.len());
+    for (x, t) in xs.iter().zip(ts) {
+        let (primal, tangent) = (x.get().value()?, t.get().value()?);
         check_tangent("jvp", &primal, &tangent)?;
-        duals.push(Tensor::new(Value::traced(level.info(), Kind::Dual { primal, tangent })));
+        duals.push(tensor(py, Value::traced(level.info(), Kind::Dual { primal, tangent }))?);
     }
-    let out = func.call1(PyTuple::new(py, duals)?)?;
+    let out = func.call1(arguments(py, &nest, duals)?)?;
     let Ok(y) = out.cast::<Tensor>() else {
         let level = Bound::new(py, Level::of(level))?;
         let pair = unpack.call1((&level, out));
@@ -49,34 +54,43 @@ fn _push<'py>(
         return pair.map(Some);
     };
     let value = y.get().value()?;
-    let (primal, tangent) = match value.at(level.info()) {
-        Some(Kind::Dual { primal, tangent }) => (primal.clone(), tangent.clone()),
-        _ => (value.clone(), zeros_of("jvp", &value)?),
+    let (primal, tangent) = match reach::parts("func.jvp", &value, level.info())? {
+        (primal, Some(tangent)) => (primal, tangent),
+        (value, None) => (value.clone(), zeros_of("jvp", &value)?),
     };
     let pair = PyTuple::new(py, [Tensor::new(primal), Tensor::new(tangent)])?;
     Ok(Some(pair.into_any()))
 }
 
-/// (level, watched inputs, output) of `func` at tensors, the level still active; None before anything is called if there
-/// is more than tensors to it.
+fn tensor(py: Python<'_>, value: Value) -> PyResult<Bound<'_, PyAny>> {
+    Ok(Bound::new(py, Tensor::new(value))?.into_any())
+}
+/// Leaves put back into the tuple of arguments that they were found in.
+fn arguments<'py>(py: Python<'py>, nest: &Nest, leaves: Vec<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyTuple>> {
+    Ok(nest.filled(py, &mut leaves.into_iter())?.cast_into::<PyTuple>()?)
+}
+type Recorded<'py> = (Level, Bound<'py, PyTuple>, Bound<'py, PyAny>, Bound<'py, PyAny>);
+/// (level, watched inputs, output, structure of the primals) of `func` at tensors, the level still active; None before
+/// anything is called if there is more than tensors to it.
 #[pyfunction]
 fn _record_call<'py>(
     py: Python<'py>,
     func: &Bound<'py, PyAny>,
     primals: &Bound<'py, PyTuple>,
-) -> PyResult<Option<(Level, Bound<'py, PyTuple>, Bound<'py, PyAny>)>> {
-    if primals.is_empty() || !primals.iter().all(|x| x.is_instance_of::<Tensor>()) {
+) -> PyResult<Option<Recorded<'py>>> {
+    let mut xs = Vec::new();
+    let Some(nest) = Nest::of(primals, &mut xs, 0)? else { return Ok(None) };
+    if xs.is_empty() {
         return Ok(None);
     }
     let level = CoreLevel::enter("func.vjp");
-    let mut inputs = Vec::with_capacity(primals.len());
-    for x in primals {
-        let (input, _) = watched("vjp", level.info(), x.cast::<Tensor>()?.get().value()?)?;
-        inputs.push(Tensor::new(input));
+    let mut inputs = Vec::with_capacity(xs.len());
+    for x in xs {
+        inputs.push(tensor(py, watched("vjp", level.info(), x.get().value()?)?.0)?);
     }
-    let inputs = PyTuple::new(py, inputs)?;
-    let out = func.call1(&inputs)?;
-    Ok(Some((Level::of(level), inputs, out)))
+    let watched = PyTuple::new(py, &inputs)?;
+    let out = func.call1(arguments(py, &nest, inputs)?)?;
+    Ok(Some((Level::of(level), watched, out, shown(py, nest)?)))
 }
 
 /// What `grad` refuses: anything but one real number.
@@ -107,31 +121,35 @@ fn single_number(out: &Bound<'_, PyAny>) -> PyResult<Value> {
     }
     Ok(value)
 }
-/// The cotangent of `input` from that of `output`, zeros where there is no dependence.
-fn pulled(py: Python<'_>, info: &LevelRef, output: &Value, input: &Edge, like: &Value) -> PyResult<(Value, Value)> {
+/// The cotangents of `inputs` from that of `output`, zeros where there is no dependence; and the output's own value.
+fn pulled(
+    py: Python<'_>,
+    info: &LevelRef,
+    output: &Value,
+    inputs: &[Edge],
+    likes: &[Value],
+) -> PyResult<(Vec<Value>, Value)> {
+    reach::settled("func.grad", output, info)?;
     let Some(Kind::Taped { value, edge }) = output.at(info) else {
-        return Ok((output.clone(), zeros_of("grad", like)?));
+        let zeros = likes.iter().map(|like| zeros_of("grad", like)).collect::<Result<_, Error>>()?;
+        return Ok((zeros, output.clone()));
     };
     let one = Value::Array(Array::full("grad", Dims::new(), output.dtype(), Scalar::Float(1.0))?);
-    let capture = std::slice::from_ref(input);
     let options = Options {
         retain_graph: false,
         create_graph: false,
         level: Some(info),
-        capture: Some(capture),
+        capture: Some(inputs),
         accumulate: false,
         every_leaf: true,
     };
     let roots = vec![(edge.clone(), one)];
-    let mut found = py.detach(|| sweep(roots, &options))?;
-    let gradient = match found.pop().flatten() {
-        Some(gradient) => gradient,
-        None => zeros_of("grad", like)?,
-    };
-    Ok((value.clone(), gradient))
+    let found = py.detach(|| sweep(roots, &options))?;
+    let filled = found.into_iter().zip(likes).map(|(g, like)| g.map_or_else(|| zeros_of("grad", like), Ok));
+    Ok((filled.collect::<Result<_, Error>>()?, value.clone()))
 }
 /// (gradient by argument `place`, value) of a function of positional arguments, or None before anything is called if
-/// that argument is not a tensor.
+/// there is more than tensors to that argument.
 #[pyfunction]
 #[pyo3(signature = (func, place, args, kwargs=None))]
 fn _gradient<'py>(
@@ -139,23 +157,98 @@ fn _gradient<'py>(
     place: usize,
     args: &Bound<'py, PyTuple>,
     kwargs: Option<&Bound<'py, PyDict>>,
-) -> PyResult<Option<(Tensor, Tensor)>> {
+) -> PyResult<Option<(Bound<'py, PyAny>, Tensor)>> {
     let py = func.py();
-    let Some(Ok(x)) = args.iter().nth(place).map(|x| x.cast_into::<Tensor>()) else { return Ok(None) };
-    let value = x.get().value()?;
+    let mut xs = Vec::new();
+    let Some(nest) = Nest::of(&args.get_item(place)?, &mut xs, 0)? else { return Ok(None) };
+    if xs.is_empty() {
+        return Ok(None);
+    }
+    let likes = xs.iter().map(|x| x.get().value()).collect::<Result<Vec<_>, Error>>()?;
     let level = CoreLevel::enter("func.vjp");
-    let (input, edge) = watched("grad", level.info(), value.clone())?;
-    let input = Bound::new(py, Tensor::new(input))?.into_any();
-    let arguments = args.iter().enumerate().map(|(i, arg)| if i == place { input.clone() } else { arg });
-    let out = func.call(PyTuple::new(py, arguments.collect::<Vec<_>>())?, kwargs)?;
+    let (mut inputs, mut edges) = (Vec::with_capacity(xs.len()), Vec::with_capacity(xs.len()));
+    for like in &likes {
+        let (input, edge) = watched("grad", level.info(), like.clone())?;
+        inputs.push(tensor(py, input)?);
+        edges.push(edge);
+    }
+    let chosen = nest.filled(py, &mut inputs.into_iter())?;
+    let all = args.iter().enumerate().map(|(i, arg)| if i == place { chosen.clone() } else { arg });
+    let out = func.call(PyTuple::new(py, all.collect::<Vec<_>>())?, kwargs)?;
     let y = single_number(&out)?;
     let info = level.info().clone();
     drop(level);
-    let (y, gradient) = pulled(py, &info, &y, &edge, &value)?;
-    Ok(Some((Tensor::new(gradient), Tensor::new(y))))
+    let (gradients, y) = pulled(py, &info, &y, &edges, &likes)?;
+    let gradients = gradients.into_iter().map(|g| tensor(py, g)).collect::<PyResult<Vec<_>>>()?;
+    Ok(Some((nest.filled(py, &mut gradients.into_iter())?, Tensor::new(y))))
+}
+/// What became of a function run for all lanes: (None, its results), or what refused and the versions of the tensors that
+/// lanes share, from before it ran.
+type Ran<'py> = (Option<PyErr>, Bound<'py, PyAny>);
+/// `func` at tensors of which those with a number in `in_dims` are sliced along their first axis, run for all slices at
+/// once; None before anything is called if there is more to it. Results other than tensors in tuples, lists and dicts go to
+/// `finish(level, output, lanes)`.
+#[pyfunction]
+fn _over_lanes<'py>(
+    py: Python<'py>,
+    func: &Bound<'py, PyAny>,
+    args: &Bound<'py, PyTuple>,
+    kwargs: &Bound<'py, PyDict>,
+    in_dims: &Bound<'py, PyAny>,
+    randomness: &str,
+    finish: &Bound<'py, PyAny>,
+) -> PyResult<Option<Ran<'py>>> {
+    let (mut xs, dims) = (Vec::new(), PyList::empty(py));
+    let Some(nest) = Nest::of(args, &mut xs, 0)? else { return Ok(None) };
+    if !spread(in_dims, args, &dims)? || dims.len() != xs.len() {
+        return Ok(None);
+    }
+    let values = xs.iter().map(|x| x.get().value()).collect::<Result<Vec<_>, Error>>()?;
+    let mut count = None;
+    let mut sliced = Vec::with_capacity(xs.len());
+    for (dim, value) in dims.iter().zip(&values) {
+        sliced.push(!dim.is_none());
+        if dim.is_none() {
+            continue;
+        }
+        let Some(&n) = value.shape().first() else { return Ok(None) };
+        if !dim.eq(0)? || count.is_some_and(|count| count != n) {
+            return Ok(None);
+        }
+        count = Some(n);
+    }
+    let Some(count) = count else { return Ok(None) };
+    let shared = values.iter().zip(&sliced).filter(|(_, &yes)| !yes);
+    let before: Vec<u32> = shared.map(|(value, _)| value.version()).collect();
+    let level = CoreLevel::with_lanes("func.vmap", Some(Lanes { count, randomness: randomness_of(randomness)? }));
+    let mut inputs = Vec::with_capacity(xs.len());
+    for ((x, value), yes) in xs.into_iter().zip(values).zip(sliced) {
+        inputs.push(match yes {
+            true => tensor(py, Value::traced(level.info(), Kind::Batch(value)))?,
+            false => x.into_any(),
+        });
+    }
+    let out = match func.call(arguments(py, &nest, inputs)?, Some(kwargs)) {
+        Ok(out) => out,
+        Err(refused) if asks_for_numbers(py, &refused, level.info().id()) => {
+            return Ok(Some((Some(refused), PyList::new(py, before)?.into_any())));
+        }
+        Err(error) => return Err(error),
+    };
+    let mut ys = Vec::new();
+    let Some(nest) = Nest::of(&out, &mut ys, 0)? else {
+        let level = Bound::new(py, Level::of(level))?;
+        let results = finish.call1((&level, out, count));
+        level.get().exit();
+        return Ok(Some((None, results?)));
+    };
+    let stacks = ys.iter().map(|y| tensor(py, stacked(level.info(), y.get().value()?, count)?));
+    let stacks = stacks.collect::<PyResult<Vec<_>>>()?;
+    Ok(Some((None, nest.filled(py, &mut stacks.into_iter())?)))
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(_push, m)?)?;
     m.add_function(wrap_pyfunction!(_record_call, m)?)?;
+    m.add_function(wrap_pyfunction!(_over_lanes, m)?)?;
     m.add_function(wrap_pyfunction!(_gradient, m)?)
 }

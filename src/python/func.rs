@@ -10,7 +10,7 @@ use crate::{
     },
     ops::expand,
     trace::{
-        series,
+        reach, series,
         sets::{depending, everything, Sets},
         Kind, Lanes, Level as CoreLevel, LevelRef, Randomness, Value,
     },
@@ -27,6 +27,12 @@ pub struct Level {
 impl Level {
     pub fn of(level: CoreLevel) -> Level {
         Level { info: level.info().clone(), active: Mutex::new(Some(level)) }
+    }
+    /// The value of a tensor that a function returns at this level; refused while a later level holds it.
+    fn settled(&self, tensor: &Tensor) -> PyResult<Value> {
+        let value = tensor.value()?;
+        reach::settled(self.info.name(), &value, &self.info)?;
+        Ok(value)
     }
     fn active(&self) -> MutexGuard<'_, Option<CoreLevel>> {
         self.active.lock().unwrap_or_else(PoisonError::into_inner)
@@ -52,6 +58,26 @@ pub fn check_tangent(op: &'static str, primal: &Value, tangent: &Value) -> Resul
         ));
     }
     Ok(())
+}
+/// What is meant by vmap's `randomness`.
+pub fn randomness_of(name: &str) -> Result<Randomness, Error> {
+    match name {
+        "error" => Ok(Randomness::Error),
+        "different" => Ok(Randomness::Different),
+        "same" => Ok(Randomness::Same),
+        other => {
+            let why = format!("randomness={other:?} is not one of \"error\", \"different\", \"same\"");
+            Err(Error::value("vmap", why))
+        }
+    }
+}
+/// The stack of all values that a value stands for at a level: repeated `n` times if it is the same for all.
+pub fn stacked(level: &LevelRef, value: Value, n: usize) -> Result<Value, Error> {
+    reach::settled(level.name(), &value, level)?;
+    match value.at(level) {
+        Some(Kind::Batch(stack)) => Ok(stack.clone()),
+        _ => expand::leading(&value, n),
+    }
 }
 /// Zeros of the shape and dtype of a value.
 pub fn zeros_of(op: &'static str, value: &Value) -> Result<Value, Error> {
@@ -81,18 +107,7 @@ impl Level {
             "sparsity" => "func.sparsity",
             _ => "dual_level",
         };
-        let randomness = match randomness {
-            "error" => Randomness::Error,
-            "different" => Randomness::Different,
-            "same" => Randomness::Same,
-            other => {
-                return Err(Error::value(
-                    "vmap",
-                    format!("randomness={other:?} is not one of \"error\", \"different\", \"same\""),
-                )
-                .into())
-            }
-        };
+        let randomness = randomness_of(randomness)?;
         Ok(Level::of(CoreLevel::with_lanes(name, lanes.map(|count| Lanes { count, randomness }))))
     }
     /// The number by which exceptions name this level.
@@ -119,20 +134,12 @@ impl Level {
     fn make_dual(&self, primal: &Tensor, tangent: &Tensor) -> PyResult<Tensor> {
         let (primal, tangent) = (primal.value()?, tangent.value()?);
         check_tangent("make_dual", &primal, &tangent)?;
-        if matches!(primal.at(&self.info), Some(Kind::Dual { .. })) {
-            return Err(
-                Error::graph("make_dual", "the tensor has a tangent at this level already; unpack it first").into()
-            );
-        }
-        Ok(Value::traced(&self.info, Kind::Dual { primal, tangent }).into())
+        Ok(reach::dual("make_dual", &self.info, primal, tangent)?.into())
     }
     /// (primal, tangent or None) at this level.
     fn unpack_dual(&self, tensor: &Tensor) -> PyResult<(Tensor, Option<Tensor>)> {
-        let value = tensor.value()?;
-        Ok(match value.at(&self.info) {
-            Some(Kind::Dual { primal, tangent }) => (primal.clone().into(), Some(tangent.clone().into())),
-            _ => (value.into(), None),
-        })
+        let (primal, tangent) = reach::parts("unpack_dual", &tensor.value()?, &self.info)?;
+        Ok((primal.into(), tangent.map(Tensor::new)))
     }
     /// `primal` travelling with the higher coefficients of a Taylor series, None for zeros.
     fn make_series(&self, primal: &Tensor, terms: Vec<Option<Py<Tensor>>>) -> PyResult<Tensor> {
@@ -146,7 +153,7 @@ impl Level {
     }
     /// (primal, [coefficient or None, …]) at this level.
     fn unpack_series(&self, tensor: &Tensor) -> PyResult<(Tensor, Vec<Option<Tensor>>)> {
-        let value = tensor.value()?;
+        let value = self.settled(tensor)?;
         Ok(match value.at(&self.info) {
             Some(Kind::Series { primal, terms }) => {
                 (primal.clone().into(), terms.iter().map(|t| t.clone().map(Tensor::new)).collect())
@@ -165,7 +172,7 @@ impl Level {
     }
     /// (value, row offsets, columns): which followed elements each element of the tensor depends on.
     fn unfollow(&self, tensor: &Tensor) -> PyResult<(Tensor, Tensor, Tensor)> {
-        let value = tensor.value()?;
+        let value = self.settled(tensor)?;
         let array = |numbers: Vec<i64>| Array::from_slice(DType::I64, &numbers).map(|a| Tensor::new(Value::Array(a)));
         Ok(match value.at(&self.info) {
             Some(Kind::Sets { value, sets }) => (
@@ -181,7 +188,7 @@ impl Level {
     }
     /// Whether the tensor is followed by this level's tape.
     fn is_taped(&self, tensor: &Tensor) -> PyResult<bool> {
-        Ok(matches!(tensor.value()?.at(&self.info), Some(Kind::Taped { .. })))
+        Ok(matches!(self.settled(tensor)?.at(&self.info), Some(Kind::Taped { .. })))
     }
     /// What random operators do inside of this level: "error", "different" or "same".
     #[getter]
@@ -208,7 +215,7 @@ impl Level {
     }
     /// What is underneath the tensor at this level: its primal, its value, or the stack of all lanes.
     fn strip(&self, tensor: &Tensor) -> PyResult<Tensor> {
-        let value = tensor.value()?;
+        let value = self.settled(tensor)?;
         Ok(value.at(&self.info).map_or_else(|| value.clone(), |kind| kind.inner().clone()).into())
     }
     /// The slices of `stack` along its first axis, as one tensor that stands for all of them.
@@ -217,16 +224,11 @@ impl Level {
     }
     /// The stack of all values that `tensor` stands for: repeated `n` times if it is the same for all.
     fn unbatch(&self, tensor: &Tensor, n: usize) -> PyResult<Tensor> {
-        let value = tensor.value()?;
-        Ok(match value.at(&self.info) {
-            Some(Kind::Batch(stack)) => stack.clone(),
-            _ => expand::leading(&value, n)?,
-        }
-        .into())
+        Ok(stacked(&self.info, tensor.value()?, n)?.into())
     }
     /// Whether the tensor stands for a stack at this level.
     fn is_batched(&self, tensor: &Tensor) -> PyResult<bool> {
-        Ok(matches!(tensor.value()?.at(&self.info), Some(Kind::Batch(_))))
+        Ok(matches!(self.settled(tensor)?.at(&self.info), Some(Kind::Batch(_))))
     }
     /// `tensor` as a leaf of this level's tape.
     fn watch(&self, tensor: &Tensor) -> PyResult<Tensor> {
@@ -234,7 +236,7 @@ impl Level {
     }
     /// The value underneath this level's tape.
     fn unwatch(&self, tensor: &Tensor) -> PyResult<Tensor> {
-        let value = tensor.value()?;
+        let value = self.settled(tensor)?;
         Ok(match value.at(&self.info) {
             Some(Kind::Taped { value, .. }) => value.clone(),
             _ => value,
@@ -259,7 +261,7 @@ impl Level {
         };
         let mut roots = Vec::new();
         for (output, g) in outputs.iter().zip(&cotangents) {
-            let value = output.get().value()?;
+            let value = self.settled(output.get())?;
             let g = seed("vjp", &value, Some(&g.get().value()?))?;
             if let Some(edge) = edge(&value) {
                 roots.push((edge, g));

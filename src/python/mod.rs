@@ -22,6 +22,7 @@ mod reduce;
 mod shape;
 mod sparse;
 mod tensor;
+mod tree;
 
 use function::{export, export_with_out};
 use pyo3::prelude::*;
@@ -37,6 +38,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     autograd::register(m)?;
     func::register(m)?;
     direct::register(m)?;
+    tree::register(m)?;
     sparse::register(m)?;
     arith::register(m)?;
     complex::register(m)?;

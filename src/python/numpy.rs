@@ -1,5 +1,5 @@
 //! NumPy arrays and tensors on the same memory, in both directions.
-use super::tensor::Tensor;
+use super::{autograd::reading, tensor::Tensor};
 use crate::{
     array::Array,
     dtype::DType,
@@ -152,7 +152,10 @@ impl Tensor {
     fn numpy<'py>(&self, py: Python<'py>, force: bool) -> PyResult<Bound<'py, PyAny>> {
         let value = self.value()?;
         match &value {
-            Value::Array(a) => to_numpy(py, a.clone()),
+            Value::Array(a) => {
+                reading("numpy", a)?;
+                to_numpy(py, a.clone())
+            }
             v if force => to_numpy(py, v.numbers().cloned().ok_or_else(|| v.without_numbers("numpy"))?),
             v if v.batch_level().is_some() => Err(v.without_numbers("numpy").into()),
             _ => Err(Error::graph(

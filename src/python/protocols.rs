@@ -1,5 +1,6 @@
 //! Python protocols: printing, iteration, pickling, copying and DLPack.
 use super::{
+    autograd::{outside_of_rules, reading},
     convert::check_device,
     numpy::{from_numpy_array, to_numpy},
     tensor::Tensor,
@@ -14,9 +15,11 @@ use pyo3::{
 #[pymethods]
 impl Tensor {
     fn __repr__(slf: Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        let _shown = outside_of_rules();
         Ok(slf.py().import("rustgrad._repr")?.call_method1("tensor_repr", (&slf,))?.unbind())
     }
     fn __format__(slf: Bound<'_, Self>, spec: &str) -> PyResult<Py<PyAny>> {
+        let _shown = outside_of_rules();
         let py = slf.py();
         let value = slf.get().value()?;
         if value.rank() == 0 && (!spec.is_empty() || value.numbers().is_some()) {
@@ -79,6 +82,7 @@ impl Tensor {
                 "__dlpack__: the tensor requires a gradient or is being transformed; call detach() first",
             ));
         };
+        reading("__dlpack__", array)?;
         // NumPy makes the capsule: it follows every version of the protocol, and its array keeps the memory alive.
         let options = PyDict::new(py);
         if let Some(stream) = stream {

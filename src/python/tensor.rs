@@ -1,5 +1,8 @@
 //! The Python class `Tensor`: a variable, and what every tensor can tell of itself.
-use super::dtype::{self, DType};
+use super::{
+    autograd::reading,
+    dtype::{self, DType},
+};
 use crate::{
     array::Array,
     dtype::Scalar,
@@ -61,10 +64,17 @@ impl Tensor {
         let (a, b) = (self.0.try_borrow().ok()?, other.0.try_borrow().ok()?);
         f(a.current()?, b.current()?)
     }
-    /// The plain numbers, for what needs them (printing, NumPy): an error inside transformations that hide them.
-    pub fn numbers(&self, op: &'static str) -> Result<Array, Error> {
+    /// The array behind the tensor: an error inside transformations that hide it.
+    fn layout(&self, op: &'static str) -> Result<Array, Error> {
         let value = self.value()?;
         value.numbers().cloned().ok_or_else(|| value.without_numbers(op))
+    }
+    /// The plain numbers, for what needs them (NumPy, Python): as `layout`, and an error where they would lose a
+    /// derivative.
+    pub fn numbers(&self, op: &'static str) -> Result<Array, Error> {
+        let array = self.layout(op)?;
+        reading(op, &array)?;
+        Ok(array)
     }
 }
 impl From<Value> for Tensor {
@@ -235,7 +245,7 @@ impl Tensor {
     /// (3, 1)
     #[pyo3(signature = (dim=None))]
     fn stride(&self, py: Python<'_>, dim: Option<i64>) -> PyResult<Py<PyAny>> {
-        let a = self.numbers("stride")?;
+        let a = self.layout("stride")?;
         match dim {
             None => Ok(PyTuple::new(py, a.strides())?.into_any().unbind()),
             Some(d) => a.strides()[present_axis("stride", d, a.rank())?].into_py_any(py),
@@ -246,7 +256,7 @@ impl Tensor {
     /// >>> rg.zeros(4)[1:].storage_offset()
     /// 1
     fn storage_offset(&self) -> PyResult<usize> {
-        Ok(self.numbers("storage_offset")?.storage_offset())
+        Ok(self.layout("storage_offset")?.storage_offset())
     }
     /// Address of the first element.
     ///
@@ -254,14 +264,14 @@ impl Tensor {
     /// >>> x[1:].data_ptr() - x.data_ptr()
     /// 4
     fn data_ptr(&self) -> PyResult<usize> {
-        Ok(self.numbers("data_ptr")?.data() as usize)
+        Ok(self.layout("data_ptr")?.data() as usize)
     }
     /// Whether the elements lie in row-major order.
     ///
     /// >>> rg.zeros(2, 3).is_contiguous(), rg.zeros(2, 3).t().is_contiguous()
     /// (True, False)
     fn is_contiguous(&self) -> PyResult<bool> {
-        Ok(self.numbers("is_contiguous")?.is_contiguous())
+        Ok(self.layout("is_contiguous")?.is_contiguous())
     }
     /// Counts in-place writes to the storage.
     #[getter]

@@ -3,6 +3,7 @@ mod batch;
 mod jvp;
 mod level;
 mod mode;
+pub mod reach;
 mod series;
 pub mod sets;
 mod tape;

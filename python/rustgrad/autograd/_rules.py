@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,16 +24,21 @@ class Rules:
         self.cls = cls
         self.name = cls.__name__
         reverse = reverse_rule(cls)
-        self.reverse = None if reverse is None else naming_origin(reverse, self.name)
-        self.tangent = naming_origin(cls.jvp, self.name) if defines(cls, "jvp") else None
+        self.reverse = None if reverse is None else self._rule(reverse)
+        self.tangent = self._rule(cls.jvp) if defines(cls, "jvp") else None
         #: Whether the context is filled apart from the computation, and can be filled again at every level.
         self.separate = defines(cls, "setup_context")
 
+    def _rule(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        return _core._Rule(naming_origin(rule, self.name), self.name)
+
     def run(self, ctx: FunctionCtx, args: Sequence[Any]) -> Any:
+        # Inside of another function's rule: what this one reads is its own affair.
+        forward = _core._Rule(self.cls.forward)
         with no_grad():
             if not self.separate:
-                return self.cls.forward(ctx, *args)
-            output = self.cls.forward(*args)
+                return forward(ctx, *args)
+            output = forward(*args)
             self.cls.setup_context(ctx, tuple(args), output)
             return output
 

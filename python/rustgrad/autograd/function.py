@@ -163,7 +163,7 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
             inner._saved = tuple(values[len(gradients) : len(gradients) + len(saved)])
             for name, value in zip(own, values[len(gradients) + len(saved) :], strict=True):
                 setattr(inner, name, value)
-            found = backward(inner, *values[: len(gradients)])
+            found = _core._Rule(backward)(inner, *values[: len(gradients)])
             single = not isinstance(found, tuple)
             return listed(found)
 

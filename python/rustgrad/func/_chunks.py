@@ -50,13 +50,13 @@ class Budget:
 def chunks(total: int, budget: Budget, redraw: bool = False) -> Iterator[tuple[int, int]]:
     """(start, stop) of each chunk; the memory of one row, measured first, decides how many fit.
 
-    All chunks see the same numbers of the default generator, as if they were one, unless they are to ``redraw``.
+    All chunks draw the same random numbers, as if they were one, unless they are to ``redraw``.
     """
-    state = _core.get_rng_state()
-    for start, stop in _pieces(total, budget):
-        if start and not redraw:
-            _core.set_rng_state(state)
-        yield start, stop
+    with _core._Rewind() as generators:
+        for start, stop in _pieces(total, budget):
+            if not redraw:
+                generators.rewind()
+            yield start, stop
 
 
 def _pieces(total: int, budget: Budget) -> Iterator[tuple[int, int]]:

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from .. import _core
 from .._core import DataDependentError, Tensor
-from .._tree import alike, described, flatten, spread, unflatten
+from .._tree import alike, described, flatten, map_leaves, spread, unflatten
 from .._warning import warn_once
 from ._arguments import name_of
 from ._chunks import positive
@@ -44,19 +44,44 @@ def vmap(
     if fallback not in ("loop", "error"):
         raise ValueError(f'vmap: fallback={fallback!r} is not one of "loop", "error"')
 
+    direct = chunk_size is None and type(out_dims) is int and out_dims == 0
+    finish = lambda level, out, n: map_leaves(lambda y: level.unbatch(y, n), _tensors(out, func))
+
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
+        refused = before = None
+        if direct:  # nearly always: all of what follows in one call
+            found = _core._over_lanes(func, args, kwargs, in_dims, randomness, finish)
+            if found is not None:
+                refused, before = found
+                if refused is None:
+                    return before
+                if fallback == "error":
+                    raise refused
         leaves, structure = flatten(args)
         dims = spread(in_dims, args, "vmap: in_dims")
         stacks = [leaf if dim is None else _leading(leaf, dim) for leaf, dim in zip(leaves, dims, strict=True)]
         sliced = [dim is not None for dim in dims]
         n = _lanes([x for x, is_sliced in zip(stacks, sliced, strict=True) if is_sliced])
         program = _Program(func, structure, kwargs, sliced, out_dims, randomness, fallback)
+        if refused is not None:
+            return program.run_refused(stacks, n, before, str(refused)).tree(func)
         if chunk_size is None or n <= chunk_size:
             return program.run(stacks, n).tree(func)
         return program.run_in_chunks(stacks, n, chunk_size).tree(func)
 
     return wrapped
+
+
+def _tensors(out: Any, func: Callable[..., Any]) -> Any:
+    """What a function returned, whose leaves must be tensors."""
+    for y in flatten(out)[0]:
+        if not isinstance(y, Tensor):
+            raise TypeError(
+                f"vmap: {name_of(func)} must return tensors, but returns a {type(y).__name__}; "
+                "wrap numbers in rustgrad.tensor"
+            )
+    return out
 
 
 def _leading(leaf: Any, dim: int) -> Tensor:
@@ -122,13 +147,7 @@ class _Program:
 
     def _call(self, inputs: list[Any]) -> tuple[list[Tensor], list[Any], Any]:
         """Outputs of one run, their ``out_dims``, and how they are nested."""
-        ys, shape = flatten(self._func(*unflatten(self._structure, inputs), **self._kwargs))
-        for y in ys:
-            if not isinstance(y, Tensor):
-                raise TypeError(
-                    f"vmap: {name_of(self._func)} must return tensors, but returns a {type(y).__name__}; "
-                    "wrap numbers in rustgrad.tensor"
-                )
+        ys, shape = flatten(_tensors(self._func(*unflatten(self._structure, inputs), **self._kwargs), self._func))
         out_dims = self._out_dims
         if shape is None and isinstance(out_dims, (tuple, list)) and len(out_dims) == 1:
             out_dims = out_dims[0]  # as PyTorch takes it for a single output
@@ -159,6 +178,10 @@ class _Program:
             reason = str(refused)
         finally:
             level.exit()
+        return self.run_refused(stacks, n, before, reason)
+
+    def run_refused(self, stacks: list[Any], n: int, before: list[int], reason: str) -> _Results:
+        """Lane by lane, after all lanes at once asked for plain numbers; ``before``: the versions before that."""
         self._refuse_shared_writes(before, stacks)
         self._warn(reason)
         return self._run_each(stacks, n)
@@ -178,48 +201,52 @@ class _Program:
 
     def run_in_chunks(self, stacks: list[Any], n: int, size: int) -> _Results:
         parts = []
-        state = _core.get_rng_state() if self._randomness == "same" else None
-        for start in range(0, n, size):
-            stop = min(start + size, n)
-            if state is not None:
-                _core.set_rng_state(state)
-            piece = [x[start:stop] if sliced else x for x, sliced in zip(stacks, self._sliced, strict=True)]
-            parts.append(self.run(piece, stop - start))
+        with _core._Rewind() as generators:
+            for start in range(0, n, size):
+                stop = min(start + size, n)
+                if self._randomness == "same":
+                    generators.rewind()
+                piece = [x[start:stop] if sliced else x for x, sliced in zip(stacks, self._sliced, strict=True)]
+                parts.append(self.run(piece, stop - start))
         dims, shape = parts[0].dims, parts[0].structure
         leaves = zip(*(part.leaves for part in parts), strict=True)
         return _Results(
             [_core.cat(y) if d is not None else y[0] for y, d in zip(leaves, dims, strict=True)], dims, shape
         )
 
+    def _run_lane(self, stacks: list[Any], lane: int) -> tuple[list[Tensor], list[Any], Any]:
+        # The level is there to refuse random numbers, if they are to be refused.
+        level = _core.Level("vmap", 1, "error") if self._randomness == "error" else None
+        try:
+            # Clones: a lane may write to its part without the caller's tensor changing, as when all run at once.
+            return self._call(
+                [x[lane].clone() if sliced else x for x, sliced in zip(stacks, self._sliced, strict=True)]
+            )
+        finally:
+            if level is not None:
+                level.exit()
+
     def _run_each(self, stacks: list[Any], n: int) -> _Results:
         if n == 0:
             raise ValueError(
                 f"vmap: {name_of(self._func)} runs lane by lane, and there are no lanes to learn its shape"
             )
-        state = _core.get_rng_state() if self._randomness == "same" else None
         before = self._versions(stacks)
         results: list[list[Tensor]] = []
         first, dims = None, list[Any]()
-        for lane in range(n):
-            if state is not None:
-                _core.set_rng_state(state)
-            # The level is there to refuse random numbers, if they are to be refused.
-            level = _core.Level("vmap", 1, "error") if self._randomness == "error" else None
-            try:
-                # Clones: a lane may write to its part without the caller's tensor changing, as when all run at once.
-                inner = [x[lane].clone() if sliced else x for x, sliced in zip(stacks, self._sliced, strict=True)]
-                ys, dims, shape = self._call(inner)
-            finally:
-                if level is not None:
-                    level.exit()
-            self._refuse_shared_writes(before, stacks)
-            if lane and not alike(shape, first):
-                raise ValueError(
-                    f"vmap: {name_of(self._func)} returns {described(first)} in lane 0 and {described(shape)} in lane "
-                    f"{lane}; return one structure for all lanes"
-                )
-            first = shape
-            results.append(ys)
+        with _core._Rewind() as generators:
+            for lane in range(n):
+                if self._randomness == "same":
+                    generators.rewind()
+                ys, dims, shape = self._run_lane(stacks, lane)
+                self._refuse_shared_writes(before, stacks)
+                if lane and not alike(shape, first):
+                    raise ValueError(
+                        f"vmap: {name_of(self._func)} returns {described(first)} in lane 0 and {described(shape)} in "
+                        f"lane {lane}; return one structure for all lanes"
+                    )
+                first = shape
+                results.append(ys)
         stacked = []
         for lanes, dim in zip(zip(*results, strict=True), dims, strict=True):
             if dim is None:

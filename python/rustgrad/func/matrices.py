@@ -71,7 +71,7 @@ def _rows(chosen: Selection, value: Any, pull: Function, budget: Budget) -> Any:
         rows = [x.unsqueeze(0) for x in flatten(pull(unflatten(outer, [_core.ones_like(y) for y in ys])))[0]]
     else:
         of_units = lambda units: flatten(pull(unflatten(outer, units)))[0]
-        rows = _in_chunks(of_units, ys, xs, total, sum(x.numel() for x in xs), budget, pulled=chosen.func)
+        rows = _in_chunks(of_units, ys, xs, total, sum(x.numel() for x in xs), budget, chosen.func)
     blocks, start = [], 0
     for y in ys:
         parts = [r[start : start + y.numel()].reshape(*y.shape, *x.shape) for r, x in zip(rows, xs, strict=True)]
@@ -92,13 +92,12 @@ def _in_chunks(
     total: int,
     width: int,
     budget: Budget,
+    func: Function,
     randomness: Randomness = "same",
-    pulled: Function | None = None,
 ) -> list[Tensor]:
     """``of_units`` of every unit vector of the space of ``into``, stacked in front.
 
-    Unit vectors go one by one where a rule asks for their numbers, if ``of_units`` is a pullback of ``pulled``. A
-    function that would run again could write to its arguments once more each time, and is refused.
+    Unit vectors go one by one where a rule called by ``func`` asks for their numbers.
     """
     size = max((x.element_size() for x in out_of), default=8)
     budget.check_result(total * width * size)
@@ -112,14 +111,14 @@ def _in_chunks(
                 offset += x.numel()
             found.append([level.unbatch(y, stop - start) for y in of_units(units)])
         except DataDependentError as refused:
-            if getattr(refused, "level", None) != level.id or pulled is None:
+            if getattr(refused, "level", None) != level.id:
                 raise
             reason = str(refused)
         else:
             continue
         finally:
             level.exit()
-        found = _one_by_one(of_units, into, total, budget, pulled, reason)
+        found = _one_by_one(of_units, into, total, budget, func, randomness, reason)
         break
     if len(found) == 1:
         return found[0]
@@ -129,18 +128,34 @@ def _in_chunks(
 
 
 def _one_by_one(
-    of_units: Function, into: list[Tensor], total: int, budget: Budget, pulled: Function, reason: str
+    of_units: Function,
+    into: list[Tensor],
+    total: int,
+    budget: Budget,
+    func: Function,
+    randomness: Randomness,
+    reason: str,
 ) -> list[list[Tensor]]:
-    """``of_units`` of every unit vector without lanes: chunks of one, which draw the same random numbers as well."""
-    name = f"{budget.function}: a rule called by {name_of(pulled)}"
-    warn_once(budget.function, pulled, f"{name} asks for plain numbers and runs row by row, which is slow ({reason})")
+    """``of_units`` of every unit vector without lanes: chunks of one, with the same random numbers if so for lanes."""
+    name = f"{budget.function}: a rule called by {name_of(func)}"
+    warn_once(
+        budget.function,
+        func,
+        f"{name} asks for plain numbers and runs derivative by derivative, which is slow ({reason})",
+    )
     found = []
-    for start, _ in chunks(total, replace(budget, chunk_size=1, max_bytes=None)):
+    for start, _ in chunks(total, replace(budget, chunk_size=1, max_bytes=None), redraw=randomness == "different"):
         units, offset = [], 0
         for x in into:
             units.append(_unit_vectors(x, start - offset, 1)[0])
             offset += x.numel()
-        found.append([y.unsqueeze(0) for y in of_units(units)])
+        # Lanes would refuse random numbers here, so a level of one does.
+        level = _core.Level("vmap", 1, "error") if randomness == "error" else None
+        try:
+            found.append([y.unsqueeze(0) for y in of_units(units)])
+        finally:
+            if level is not None:
+                level.exit()
     return found
 
 
@@ -194,11 +209,18 @@ def _by_columns(
         chosen = Selection(function, func, argnums, args, kwargs)
         xs, inner = chosen.flat()
         real(xs, function)
+        given = [leaf for leaf in flatten((args, kwargs))[0] if isinstance(leaf, Tensor)]
+        versions = [x._version for x in given]
         seen: dict[str, Any] = {}
         if randomness not in ("error", "different", "same"):
             raise ValueError(f'{function}: randomness={randomness!r} is not one of "error", "different", "same"')
 
         def columns(units: list[Tensor]) -> list[Tensor]:
+            if [x._version for x in given] != versions:
+                raise RuntimeError(
+                    f"{function}: {name_of(func)} changes an argument in place, and runs again for further columns; "
+                    "clone() the argument inside the function"
+                )
             tangents = unflatten(inner, units)
             value, slopes, seen["aux"] = jvp(
                 lambda *xs: split_aux(chosen.call(*xs), has_aux, function), chosen.values, tangents, has_aux=True
@@ -211,7 +233,7 @@ def _by_columns(
         if total == 0:
             # Without columns the function still has to say what it returns.
             columns([_core.zeros_like(x) for x in xs])
-        found = _in_chunks(columns, xs, seen.get("ys", xs), total, 1, budget, randomness)
+        found = _in_chunks(columns, xs, seen.get("ys", xs), total, 1, budget, func, randomness)
         if total == 0:
             found = [_core.zeros((0, *y.shape), dtype=y.dtype) for y in seen["ys"]]
         result = unflatten(seen["outer"], [_nested(chosen, inner, by_leaf(slopes, xs)) for slopes in found])

@@ -31,7 +31,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     recorded = _core._record_call(func, primals)
     level: _core.Level
     inputs: Sequence[Tensor]
-    level, inputs, out, structure = _record_nested(func, primals) if recorded is None else (*recorded, len(primals))
+    level, inputs, out, structure = recorded or _record_nested(func, primals)
     try:
         if isinstance(out, Tensor) and not has_aux:  # nearly always: nothing to flatten, which is most of the overhead
             ys, shape, values = [out], None, level.unwatch(out)
@@ -94,8 +94,23 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
     (tensor([2., 4.]), tensor(5.))
     """
 
+    gradient = _Gradient(func, argnums, has_aux)
+
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
+        return gradient(args, kwargs)
+
+    return wrapped
+
+
+class _Gradient:
+    """(gradient, value) of a function for given arguments: what all three of its public forms call."""
+
+    def __init__(self, func: Callable[..., Any], argnums: Argnums, has_aux: bool) -> None:
+        self._func, self._argnums, self._has_aux = func, argnums, has_aux
+
+    def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        func, argnums, has_aux = self._func, self._argnums, self._has_aux
         if not has_aux and type(argnums) is int and 0 <= argnums < len(args):
             found = _core._gradient(func, argnums, args, kwargs)
             if found is not None:
@@ -122,8 +137,6 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
         result = gradients[0] if chosen.single else gradients
         return (result, (value, aux)) if has_aux else (result, value)
 
-    return wrapped
-
 
 def value_and_grad(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
     """As ``grad_and_value``, the other way round: the value first, as JAX has it.
@@ -136,11 +149,11 @@ def value_and_grad(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
     >>> rg.func.value_and_grad(lambda x: x**3)(rg.tensor(2.0))
     (tensor(8.), tensor(12.))
     """
-    both = grad_and_value(func, argnums, has_aux)
+    both = _Gradient(func, argnums, has_aux)
 
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        gradient, value = both(*args, **kwargs)
+        gradient, value = both(args, kwargs)
         return value, gradient
 
     return wrapped
@@ -157,11 +170,11 @@ def grad(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) 
     >>> rg.func.grad(rg.func.grad(lambda x: x**3))(rg.tensor(2.0))
     tensor(12.)
     """
-    both = grad_and_value(func, argnums, has_aux)
+    both = _Gradient(func, argnums, has_aux)
 
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        gradient, rest = both(*args, **kwargs)
+        gradient, rest = both(args, kwargs)
         return (gradient, rest[1]) if has_aux else gradient
 
     return wrapped

@@ -1,6 +1,7 @@
 //! Reverse mode: `backward` and `autograd.grad`.
 use super::{
     super::{convert, tensor::Tensor},
+    lanes::{lanes, Pull},
     node::Node,
 };
 use crate::{
@@ -12,14 +13,14 @@ use crate::{
     },
     ops::{expand, sum},
     shape::Axes,
-    trace::{Kind, Lanes, Level, Randomness, Value},
+    trace::{Kind, Value},
 };
 use pyo3::{
     exceptions::PyTypeError,
     prelude::*,
     types::{PyList, PyTuple},
 };
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 #[pymethods]
 impl Tensor {
@@ -57,7 +58,7 @@ fn zeros_like(value: &Value) -> Result<Value> {
     Ok(Value::Array(crate::array::Array::zeros("grad", shape, value.dtype())?))
 }
 /// A tensor, or a place in the graph that stands for one (`autograd.graph.GradientEdge`).
-enum Target<'py> {
+pub(super) enum Target<'py> {
     Tensor(Bound<'py, Tensor>),
     Edge(Edge),
 }
@@ -107,7 +108,12 @@ fn gradients(obj: Option<&Bound<'_, PyAny>>, n: usize, op: &'static str) -> PyRe
     Ok(found)
 }
 /// Outputs that a backward may start from, with their cotangents.
-fn roots(op: &'static str, outputs: &[Target], gradients: &[Option<Value>], create_graph: bool) -> PyResult<Roots> {
+pub(super) fn roots(
+    op: &'static str,
+    outputs: &[Target],
+    gradients: &[Option<Value>],
+    create_graph: bool,
+) -> PyResult<Roots> {
     let mut roots = Roots::with_capacity(outputs.len());
     for (output, g) in outputs.iter().zip(gradients) {
         let value = match output {
@@ -269,28 +275,23 @@ fn grad<'py>(
     materialize_grads: bool,
 ) -> PyResult<Bound<'py, PyTuple>> {
     let outputs = targets("grad", outputs)?;
-    let mut gs = gradients(grad_outputs, outputs.len(), "grad")?;
-    let lanes = if is_grads_batched { Some(batched(&mut gs)?) } else { None };
-    let roots = roots("grad", &outputs, &gs, create_graph)?;
+    let gs = gradients(grad_outputs, outputs.len(), "grad")?;
     let inputs = targets("grad", inputs)?;
     if inputs.is_empty() {
         return Err(Error::value("grad", "inputs is empty; name the tensors to differentiate by").into());
     }
     let places = places_of("grad", &inputs)?;
     let retain_graph = retain_graph.unwrap_or(create_graph);
-    let found = py.detach(|| pullback::pullback(roots, &places, retain_graph, create_graph))?;
+    let pull = Pull { outputs: &outputs, places: &places, retain_graph, create_graph };
+    let found = if is_grads_batched { pull.over_lanes(py, &gs) } else { pull.plain(py, &gs) }?;
     let results = PyList::empty(py);
     for (i, (input, g)) in inputs.iter().zip(found).enumerate() {
         let g = match (g, input) {
-            (None, Target::Tensor(input)) if materialize_grads => Some(zeros_like(&input.get().value()?)?),
+            (None, Target::Tensor(input)) if materialize_grads => {
+                let zeros = zeros_like(&input.get().value()?)?;
+                Some(if is_grads_batched { expand::leading(&zeros, lanes(&gs)?)? } else { zeros })
+            }
             (g, _) => g,
-        };
-        let g = match (&lanes, g) {
-            (Some((level, n)), Some(g)) => Some(match g.at(level.info()) {
-                Some(Kind::Batch(stack)) => stack.clone(),
-                _ => expand::leading(&g, *n)?,
-            }),
-            (_, g) => g,
         };
         match g {
             Some(g) => results.append(Tensor::new(g))?,
@@ -305,22 +306,6 @@ fn grad<'py>(
         }
     }
     Ok(results.to_tuple())
-}
-/// Gradients with lanes in front, as values that stand for all of them.
-fn batched(gs: &mut [Option<Value>]) -> PyResult<(Level, usize)> {
-    let sizes: HashSet<Option<usize>> = gs.iter().map(|g| g.as_ref()?.shape().first().copied()).collect();
-    let n = match sizes.into_iter().collect::<Vec<_>>()[..] {
-        [Some(n)] => n,
-        _ => {
-            let why = "is_grads_batched=True needs grad_outputs for all outputs, with one first dimension";
-            return Err(Error::value("grad", why).into());
-        }
-    };
-    let level = Level::with_lanes("autograd.grad", Some(Lanes { count: n, randomness: Randomness::Same }));
-    for g in gs.iter_mut().flatten() {
-        *g = Value::traced(level.info(), Kind::Batch(g.clone()));
-    }
-    Ok((level, n))
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(backward, m)?)?;

@@ -15,7 +15,7 @@ use std::{
 };
 
 /// Names of functions live as long as the process: there are as many as classes in the program.
-fn name_of(name: String) -> &'static str {
+pub(super) fn name_of(name: String) -> &'static str {
     static NAMES: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
     let names = names.get_or_insert_with(HashSet::new);

@@ -2,13 +2,17 @@
 mod backward;
 mod custom;
 mod hooks;
+mod lanes;
 mod node;
+mod rule;
 mod tensor;
 
 use super::tensor::Tensor;
 use crate::{error::Error, graph::running, trace};
+pub use lanes::asks_for_numbers;
 pub use node::Node;
 use pyo3::prelude::*;
+pub use rule::{outside_of_rules, reading};
 
 /// Whether operations are being recorded.
 ///
@@ -64,6 +68,7 @@ fn _edge_of(tensor: &Tensor) -> PyResult<(Node, u32)> {
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Node>()?;
     m.add_class::<hooks::RemovableHandle>()?;
+    m.add_class::<rule::_Rule>()?;
     backward::register(m)?;
     custom::register(m)?;
     m.add_function(wrap_pyfunction!(_sweep_id, m)?)?;

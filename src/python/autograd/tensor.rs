@@ -1,5 +1,5 @@
 //! What a tensor knows of its history and its gradient.
-use super::{super::tensor::Tensor, node::Node};
+use super::{super::tensor::Tensor, node::Node, rule::detaching};
 use crate::{
     error::Error,
     graph::GradCell,
@@ -175,7 +175,9 @@ impl Tensor {
     /// >>> rg.ones(2, requires_grad=True).exp().detach().requires_grad
     /// False
     fn detach(&self) -> PyResult<Tensor> {
-        Ok(self.value()?.detached().into())
+        let value = self.value()?;
+        detaching(&value);
+        Ok(value.detached().into())
     }
     /// Forget the history in place; raises RuntimeError for a view.
     ///

@@ -1,5 +1,8 @@
 //! Sources of random numbers, and the default one.
-use super::super::{convert::check_device, tensor::Tensor};
+use super::{
+    super::{convert::check_device, tensor::Tensor},
+    rewind::remember,
+};
 use crate::{array::Array, dtype::DType, error::Error, kernels::random::Philox, trace::Value};
 use pyo3::prelude::*;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,6 +13,22 @@ pub struct Generator(Mutex<Philox>);
 static DEFAULT: Mutex<Philox> = Mutex::new(Philox { seed: 67_280_421_310_721, offset: 0 });
 fn lock(mutex: &Mutex<Philox>) -> MutexGuard<'_, Philox> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+/// The source of the given or the default generator.
+fn source<'a>(generator: Option<&'a Bound<'_, Generator>>) -> &'a Mutex<Philox> {
+    match generator {
+        Some(g) => &g.get().0,
+        None => &DEFAULT,
+    }
+}
+/// Continue the given or the default generator from a state.
+pub fn set_to(generator: Option<&Bound<'_, Generator>>, state: Philox) {
+    *lock(source(generator)) = state;
+}
+/// As `set_to`, for the user: it can be undone where programs run again.
+fn restart(generator: Option<&Bound<'_, Generator>>, state: Philox) {
+    let before = std::mem::replace(&mut *lock(source(generator)), state);
+    remember(generator, before);
 }
 fn seed_of(seed: &Bound<'_, PyAny>) -> PyResult<u64> {
     match seed.extract::<u64>() {
@@ -34,16 +53,16 @@ impl Generator {
     /// >>> bool((a == b).all())
     /// True
     fn manual_seed<'py>(slf: Bound<'py, Self>, seed: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
-        *lock(&slf.get().0) = Philox::new(seed_of(seed)?);
+        restart(Some(&slf), Philox::new(seed_of(seed)?));
         Ok(slf)
     }
     /// Start over from a seed of the system's choice; returns it.
     ///
     /// >>> rg.Generator().seed() >= 0
     /// True
-    fn seed(&self) -> u64 {
+    fn seed(slf: &Bound<'_, Self>) -> u64 {
         let seed = fresh_seed();
-        *lock(&self.0) = Philox::new(seed);
+        restart(Some(slf), Philox::new(seed));
         seed
     }
     fn __reduce__<'py>(slf: Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (u64, u64))> {
@@ -72,8 +91,8 @@ impl Generator {
     /// >>> g.set_state(state)
     /// >>> bool(a == rg.rand(1, generator=g))
     /// True
-    fn set_state(&self, new_state: &Tensor) -> PyResult<()> {
-        *lock(&self.0) = from_state(new_state)?;
+    fn set_state(slf: &Bound<'_, Self>, new_state: &Tensor) -> PyResult<()> {
+        restart(Some(slf), from_state(new_state)?);
         Ok(())
     }
     /// Always "cpu".
@@ -102,7 +121,7 @@ fn _generator_at(seed: u64, offset: u64) -> Generator {
 #[pyfunction]
 fn seed() -> u64 {
     let seed = fresh_seed();
-    *lock(&DEFAULT) = Philox::new(seed);
+    restart(None, Philox::new(seed));
     seed
 }
 fn state(p: &Philox) -> PyResult<Tensor> {
@@ -120,10 +139,12 @@ fn from_state(t: &Tensor) -> PyResult<Philox> {
 }
 /// Run `f` with the given or the default generator.
 pub fn with<T>(generator: Option<&Bound<'_, Generator>>, f: impl FnOnce(&mut Philox) -> T) -> T {
-    match generator {
-        Some(g) => f(&mut lock(&g.get().0)),
-        None => f(&mut lock(&DEFAULT)),
-    }
+    let mut p = lock(source(generator));
+    let before = *p;
+    let drawn = f(&mut p);
+    drop(p);
+    remember(generator, before);
+    drawn
 }
 /// Start the default generator over from a seed; raises ValueError for what is not an integer of 64 bits.
 ///
@@ -132,7 +153,7 @@ pub fn with<T>(generator: Option<&Bound<'_, Generator>>, f: impl FnOnce(&mut Phi
 /// 7
 #[pyfunction]
 fn manual_seed(seed: &Bound<'_, PyAny>) -> PyResult<()> {
-    *lock(&DEFAULT) = Philox::new(seed_of(seed)?);
+    restart(None, Philox::new(seed_of(seed)?));
     Ok(())
 }
 /// The seed that the default generator last started from.
@@ -165,7 +186,7 @@ fn get_rng_state() -> PyResult<Tensor> {
 /// True
 #[pyfunction]
 fn set_rng_state(new_state: &Tensor) -> PyResult<()> {
-    *lock(&DEFAULT) = from_state(new_state)?;
+    restart(None, from_state(new_state)?);
     Ok(())
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
