@@ -274,6 +274,7 @@ impl Variable {
     /// tensor with them. Dual levels are entered by hand, and what they leave behind says so itself.
     fn check_outside(&self, op: &'static str, new: &Value) -> Result<()> {
         let born = self.family.as_ref().map_or(self.born, |family| family.born);
+        trace::writing(born);
         match new {
             Value::Traced(t) if t.level.id() > born && t.level.name() != "dual_level" => Err(Error::graph(
                 op,

@@ -12,8 +12,9 @@ from ._core import Tensor
 
 __all__ = ["alike", "described", "flatten", "map_leaves", "register_pytree_node", "spread", "unflatten"]
 
-# How a tree is put together: None for a lone tensor, a number for a tuple of that many tensors, a _Nest for other tuples,
-# lists and dicts of tensors, else a PyTreeSpec. All but the last need no import and are what nearly all calls have.
+# How a tree is put together: None for a lone tensor, a number for a tuple of that many tensors, a _Nest for other
+# tuples, lists and dicts of tensors, else a PyTreeSpec. All but the last need no import and are what nearly all calls
+# have.
 Structure = Any
 _NAMESPACE = "rustgrad"
 _CONTAINERS = (Tensor, tuple, list, dict)

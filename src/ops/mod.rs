@@ -16,6 +16,7 @@ pub mod index;
 pub mod indexing;
 pub mod join;
 pub mod leaf;
+pub mod limit;
 pub mod linear;
 pub mod logic;
 pub mod matmul;
@@ -60,6 +61,7 @@ use hyperbolic::*;
 use index::{CheckIndex, Put, PutAdd, Take};
 use join::Cat;
 use leaf::Leaf;
+use limit::Limit;
 use logic::{BitAnd, BitOr, BitXor, LeftShift, RightShift};
 use matmul::MatMul;
 use norm::Norm;
@@ -173,8 +175,9 @@ macro_rules! ops { (unary: $($U:ident)*; binary: $($B:ident)*; full: $($F:ident)
     }
 } }
 ops! {
-    unary: Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Digamma Erf Erfc Erfinv Exp Exp2 Expm1 Floor Lgamma Log Log10 Log1p
-        Log2 LogSigmoid Ndtr Neg Polygamma Reciprocal Relu Round Rsqrt Sigmoid Sign Sin Sinh Sqrt Square Tan Tanh Trunc;
+    unary: Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Digamma Elu Erf Erfc Erfinv Exp Exp2 Expm1 Floor LeakyRelu Lgamma Limit Log
+        Log10 Log1p Log2 LogSigmoid Ndtr Neg Polygamma Reciprocal Relu Round Rsqrt Sigmoid Sign Silu Sin Sinh Sqrt Square Tan Tanh
+        Trunc;
     binary: Add Atan2 BitAnd BitOr BitXor Div Fmod FloorDivide Hypot LeftShift LogAddExp Maximum Minimum Mul Pow Remainder RightShift Scale Sub XLogY;
     full: ArgExtreme ArgSort AsComplex AsReal Cat Compare Conj Convert Copy CumSum Diagonal DiagonalScatter Expand Extreme Leaf LogSumExp MatMul Norm Overwrite Permute Prod Put PutAdd
         Reshape Slice SliceScatter SlopeOf Softmax Sum Take Truth Var Where;

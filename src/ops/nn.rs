@@ -5,6 +5,7 @@ use super::{
     binary::{Binary, Scale},
     compare::{compare_number, Order},
     convert, index, indexing,
+    limit::Limit,
     power::{Reciprocal, Rsqrt, Square},
     reduce,
     reshape::reshape,
@@ -204,24 +205,7 @@ pub fn softplus(x: &Value, beta: f64, threshold: f64) -> Result<Value> {
     let smooth = times(&LogSigmoid.of(&Neg.of(&scaled)?)?, -1.0 / beta)?;
     select::choose_by(&compare_number(Order::LessEqual, &scaled, Scalar::Float(threshold))?, &smooth, x)
 }
-/// x where positive, else `slope · x`.
-pub fn leaky_relu(x: &Value, slope: f64) -> Result<Value> {
-    let positive = compare_number(Order::Greater, x, Scalar::Float(0.0))?;
-    select::choose_by(&positive, x, &times(x, slope)?)
-}
-/// scale · x where positive, else scale · alpha · (exp(x) - 1).
-pub fn elu(x: &Value, alpha: f64, scale: f64, input_scale: f64) -> Result<Value> {
-    let positive = compare_number(Order::Greater, x, Scalar::Float(0.0))?;
-    let zero = x.full_like(0.0)?;
-    // The exponential sees only what is not positive, so that it cannot overflow in the unused branch.
-    let negative = select::choose_by(&positive, &zero, x)?;
-    let low = times(&super::exponential::Expm1.of(&times(&negative, input_scale)?)?, alpha * scale)?;
-    select::choose_by(&positive, &times(x, scale)?, &low)
-}
-pub fn silu(x: &Value) -> Result<Value> {
-    Mul::of(x, &super::activation::Sigmoid.of(x)?)
-}
-/// Elements limited to [min, max]; outside, and nowhere on the bounds, the slope is 0.
+/// Elements limited to [min, max], given as tensors; outside, and nowhere on the bounds, the slope is 0.
 pub fn clamp(x: &Value, min: Option<&Value>, max: Option<&Value>) -> Result<Value> {
     let mut y = x.clone();
     for (bound, order) in [(min, Order::Less), (max, Order::Greater)] {
@@ -353,9 +337,9 @@ pub fn hardtanh(x: &Value, min: f64, max: f64) -> Result<Value> {
     if min > max {
         return Err(Error::value("hardtanh", format!("min_val {min} is greater than max_val {max}")));
     }
-    let mut y = x.clone();
-    for (bound, order) in [(min, Order::LessEqual), (max, Order::GreaterEqual)] {
-        y = select::choose_by(&compare_number(order, x, Scalar::Float(bound))?, &x.full_like(bound)?, &y)?;
+    if x.dtype() == DType::U8 && min < 0.0 {
+        let why = format!("cannot limit uint8 elements to {min}, which they do not hold; convert them with .to(dtype)");
+        return Err(Error::value("hardtanh", why));
     }
-    Ok(y)
+    Limit::open(min, max).of(x)
 }

@@ -182,8 +182,7 @@ fn _gradient<'py>(
     let gradients = gradients.into_iter().map(|g| tensor(py, g)).collect::<PyResult<Vec<_>>>()?;
     Ok(Some((nest.filled(py, &mut gradients.into_iter())?, Tensor::new(y))))
 }
-/// What became of a function run for all lanes: (None, its results), or what refused and the versions of the tensors that
-/// lanes share, from before it ran.
+/// What became of a function run for all lanes: (None, its results), or what refused and the level, which is over.
 type Ran<'py> = (Option<PyErr>, Bound<'py, PyAny>);
 /// `func` at tensors of which those with a number in `in_dims` are sliced along their first axis, run for all slices at
 /// once; None before anything is called if there is more to it. Results other than tensors in tuples, lists and dicts go to
@@ -218,8 +217,6 @@ fn _over_lanes<'py>(
         count = Some(n);
     }
     let Some(count) = count else { return Ok(None) };
-    let shared = values.iter().zip(&sliced).filter(|(_, &yes)| !yes);
-    let before: Vec<u32> = shared.map(|(value, _)| value.version()).collect();
     let level = CoreLevel::with_lanes("func.vmap", Some(Lanes { count, randomness: randomness_of(randomness)? }));
     let mut inputs = Vec::with_capacity(xs.len());
     for ((x, value), yes) in xs.into_iter().zip(values).zip(sliced) {
@@ -231,7 +228,9 @@ fn _over_lanes<'py>(
     let out = match func.call(arguments(py, &nest, inputs)?, Some(kwargs)) {
         Ok(out) => out,
         Err(refused) if asks_for_numbers(py, &refused, level.info().id()) => {
-            return Ok(Some((Some(refused), PyList::new(py, before)?.into_any())));
+            let level = Bound::new(py, Level::of(level))?;
+            level.get().exit();
+            return Ok(Some((Some(refused), level.into_any())));
         }
         Err(error) => return Err(error),
     };

@@ -126,6 +126,11 @@ impl Level {
     fn ended(&self) -> bool {
         self.info.check("level").is_err()
     }
+    /// Whether a tensor from outside was written in place meanwhile.
+    #[getter]
+    fn wrote_outside(&self) -> bool {
+        self.info.wrote_outside()
+    }
     /// End the transformation; tensors that stay behind raise when used.
     pub fn exit(&self) {
         self.active().take();

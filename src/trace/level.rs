@@ -32,6 +32,8 @@ pub struct Info {
     name: &'static str,
     lanes: Option<Lanes>,
     ended: AtomicBool,
+    /// Whether a tensor from outside was written in place meanwhile: a second run would meet other numbers.
+    wrote_outside: AtomicBool,
 }
 pub type LevelRef = Arc<Info>;
 impl Info {
@@ -43,6 +45,9 @@ impl Info {
     }
     pub fn lanes(&self) -> Option<Lanes> {
         self.lanes
+    }
+    pub fn wrote_outside(&self) -> bool {
+        self.wrote_outside.load(Ordering::Relaxed)
     }
     /// An error if the transformation is over: a value that escaped it means nothing any more.
     #[inline]
@@ -92,7 +97,8 @@ impl Level {
         if !outside {
             count_silenced(1);
         }
-        let info = Arc::new(Info { id, name, lanes, ended: AtomicBool::new(false) });
+        let info =
+            Arc::new(Info { id, name, lanes, ended: AtomicBool::new(false), wrote_outside: AtomicBool::new(false) });
         ACTIVE.with(|a| a.borrow_mut().push((info.clone(), outside)));
         Level { info }
     }
@@ -118,6 +124,14 @@ impl Drop for Level {
 /// Whether any transformation is active on this thread.
 pub(super) fn any_active() -> bool {
     ACTIVE.with(|active| !active.borrow().is_empty())
+}
+/// Take note that a tensor is written that was made when level `born` was the latest.
+pub fn writing(born: u64) {
+    ACTIVE.with(|active| {
+        for (info, _) in active.borrow().iter().filter(|(info, _)| info.id > born) {
+            info.wrote_outside.store(true, Ordering::Relaxed);
+        }
+    });
 }
 /// The levels whose lanes draw random numbers of their own, outermost first, with the number of lanes of each.
 pub fn drawing_lanes(op: &'static str) -> Result<Vec<(LevelRef, usize)>> {

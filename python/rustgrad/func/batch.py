@@ -49,13 +49,13 @@ def vmap(
 
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        refused = before = None
+        refused = None
         if direct:  # nearly always: all of what follows in one call
             found = _core._over_lanes(func, args, kwargs, in_dims, randomness, finish)
             if found is not None:
-                refused, before = found
+                refused, rest = found
                 if refused is None:
-                    return before
+                    return rest
                 if fallback == "error":
                     raise refused
         leaves, structure = flatten(args)
@@ -65,7 +65,7 @@ def vmap(
         n = _lanes([x for x, is_sliced in zip(stacks, sliced, strict=True) if is_sliced])
         program = _Program(func, structure, kwargs, sliced, out_dims, randomness, fallback)
         if refused is not None:
-            return program.run_refused(stacks, n, before, str(refused)).tree(func)
+            return program.run_refused(stacks, n, rest, str(refused)).tree(func)
         if chunk_size is None or n <= chunk_size:
             return program.run(stacks, n).tree(func)
         return program.run_in_chunks(stacks, n, chunk_size).tree(func)
@@ -163,7 +163,6 @@ class _Program:
     def run(self, stacks: list[Any], n: int) -> _Results:
         """All lanes at once."""
         level = _core.Level("vmap", n, self._randomness)
-        before = self._versions(stacks)
         try:
             inner = [level.batch(x) if sliced else x for x, sliced in zip(stacks, self._sliced, strict=True)]
             ys, dims, shape = self._call(inner)
@@ -178,24 +177,19 @@ class _Program:
             reason = str(refused)
         finally:
             level.exit()
-        return self.run_refused(stacks, n, before, reason)
+        return self.run_refused(stacks, n, level, reason)
 
-    def run_refused(self, stacks: list[Any], n: int, before: list[int], reason: str) -> _Results:
-        """Lane by lane, after all lanes at once asked for plain numbers; ``before``: the versions before that."""
-        self._refuse_shared_writes(before, stacks)
+    def run_refused(self, stacks: list[Any], n: int, level: _core.Level, reason: str) -> _Results:
+        """Lane by lane, after all lanes at once asked for plain numbers at a level, which is over."""
+        self._refuse_shared_writes(level)
         self._warn(reason)
         return self._run_each(stacks, n)
 
-    def _versions(self, stacks: list[Any]) -> list[int]:
-        """How often the arguments that all lanes share were written to."""
-        pairs = zip(stacks, self._sliced, strict=True)
-        return [x._version for x, sliced in pairs if not sliced and isinstance(x, Tensor)]
-
-    def _refuse_shared_writes(self, before: list[int], stacks: list[Any]) -> None:
-        """Lane by lane, one lane's write to a shared argument would reach the next."""
-        if self._versions(stacks) != before:
+    def _refuse_shared_writes(self, level: _core.Level) -> None:
+        """Lane by lane, one lane's write to a tensor that all share would reach the next."""
+        if level.wrote_outside:
             raise RuntimeError(
-                f"vmap: {name_of(self._func)} runs lane by lane and changes an argument that all lanes share in place; "
+                f"vmap: {name_of(self._func)} runs lane by lane and changes a tensor that all lanes share in place; "
                 "clone() it inside the function"
             )
 
@@ -215,23 +209,23 @@ class _Program:
         )
 
     def _run_lane(self, stacks: list[Any], lane: int) -> tuple[list[Tensor], list[Any], Any]:
-        # The level is there to refuse random numbers, if they are to be refused.
-        level = _core.Level("vmap", 1, "error") if self._randomness == "error" else None
+        # The level sees writes to what all share, and is there to refuse random numbers, if they are to be refused.
+        level = _core.Level("vmap", *((1, "error") if self._randomness == "error" else ()))
         try:
             # Clones: a lane may write to its part without the caller's tensor changing, as when all run at once.
-            return self._call(
+            results = self._call(
                 [x[lane].clone() if sliced else x for x, sliced in zip(stacks, self._sliced, strict=True)]
             )
         finally:
-            if level is not None:
-                level.exit()
+            level.exit()
+        self._refuse_shared_writes(level)
+        return results
 
     def _run_each(self, stacks: list[Any], n: int) -> _Results:
         if n == 0:
             raise ValueError(
                 f"vmap: {name_of(self._func)} runs lane by lane, and there are no lanes to learn its shape"
             )
-        before = self._versions(stacks)
         results: list[list[Tensor]] = []
         first, dims = None, list[Any]()
         with _core._Rewind() as generators:
@@ -239,7 +233,6 @@ class _Program:
                 if self._randomness == "same":
                     generators.rewind()
                 ys, dims, shape = self._run_lane(stacks, lane)
-                self._refuse_shared_writes(before, stacks)
                 if lane and not alike(shape, first):
                     raise ValueError(
                         f"vmap: {name_of(self._func)} returns {described(first)} in lane 0 and {described(shape)} in "

@@ -94,10 +94,12 @@ def _in_chunks(
     budget: Budget,
     func: Function,
     randomness: Randomness = "same",
+    reruns: bool = False,
 ) -> list[Tensor]:
     """``of_units`` of every unit vector of the space of ``into``, stacked in front.
 
-    Unit vectors go one by one where a rule called by ``func`` asks for their numbers.
+    Unit vectors go one by one where a rule called by ``func`` asks for their numbers. ``reruns``: each call of
+    ``of_units`` runs ``func`` again.
     """
     size = max((x.element_size() for x in out_of), default=8)
     budget.check_result(total * width * size)
@@ -115,10 +117,12 @@ def _in_chunks(
                 raise
             reason = str(refused)
         else:
+            _refuse_reruns(level, reruns and stop < total, func, budget)
             continue
         finally:
             level.exit()
-        found = _one_by_one(of_units, into, total, budget, func, randomness, reason)
+        _refuse_reruns(level, reruns, func, budget)
+        found = _one_by_one(of_units, into, total, budget, func, randomness, reason, reruns)
         break
     if len(found) == 1:
         return found[0]
@@ -135,6 +139,7 @@ def _one_by_one(
     func: Function,
     randomness: Randomness,
     reason: str,
+    reruns: bool,
 ) -> list[list[Tensor]]:
     """``of_units`` of every unit vector without lanes: chunks of one, with the same random numbers if so for lanes."""
     name = f"{budget.function}: a rule called by {name_of(func)}"
@@ -149,14 +154,23 @@ def _one_by_one(
         for x in into:
             units.append(_unit_vectors(x, start - offset, 1)[0])
             offset += x.numel()
-        # Lanes would refuse random numbers here, so a level of one does.
-        level = _core.Level("vmap", 1, "error") if randomness == "error" else None
+        # The level sees writes to what all share, and refuses random numbers as lanes would.
+        level = _core.Level("vmap", *((1, "error") if randomness == "error" else ()))
         try:
             found.append([y.unsqueeze(0) for y in of_units(units)])
         finally:
-            if level is not None:
-                level.exit()
+            level.exit()
+        _refuse_reruns(level, reruns and start + 1 < total, func, budget)
     return found
+
+
+def _refuse_reruns(level: _core.Level, reruns: bool, func: Function, budget: Budget) -> None:
+    """A function that runs again must not meet what it wrote before."""
+    if reruns and level.wrote_outside:
+        raise RuntimeError(
+            f"{budget.function}: {name_of(func)} changes a tensor from outside in place, and runs again for further "
+            "columns; clone() it inside the function"
+        )
 
 
 def _unit_vectors(like: Tensor, first: int, count: int) -> Tensor:
@@ -209,18 +223,11 @@ def _by_columns(
         chosen = Selection(function, func, argnums, args, kwargs)
         xs, inner = chosen.flat()
         real(xs, function)
-        given = [leaf for leaf in flatten((args, kwargs))[0] if isinstance(leaf, Tensor)]
-        versions = [x._version for x in given]
         seen: dict[str, Any] = {}
         if randomness not in ("error", "different", "same"):
             raise ValueError(f'{function}: randomness={randomness!r} is not one of "error", "different", "same"')
 
         def columns(units: list[Tensor]) -> list[Tensor]:
-            if [x._version for x in given] != versions:
-                raise RuntimeError(
-                    f"{function}: {name_of(func)} changes an argument in place, and runs again for further columns; "
-                    "clone() the argument inside the function"
-                )
             tangents = unflatten(inner, units)
             value, slopes, seen["aux"] = jvp(
                 lambda *xs: split_aux(chosen.call(*xs), has_aux, function), chosen.values, tangents, has_aux=True
@@ -233,7 +240,7 @@ def _by_columns(
         if total == 0:
             # Without columns the function still has to say what it returns.
             columns([_core.zeros_like(x) for x in xs])
-        found = _in_chunks(columns, xs, seen.get("ys", xs), total, 1, budget, func, randomness)
+        found = _in_chunks(columns, xs, seen.get("ys", xs), total, 1, budget, func, randomness, reruns=True)
         if total == 0:
             found = [_core.zeros((0, *y.shape), dtype=y.dtype) for y in seen["ys"]]
         result = unflatten(seen["outer"], [_nested(chosen, inner, by_leaf(slopes, xs)) for slopes in found])

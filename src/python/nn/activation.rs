@@ -6,7 +6,11 @@ use super::super::{
 };
 use crate::{
     error::Error,
-    ops::{activation::LogSigmoid, nn, softmax, unary::Unary},
+    ops::{
+        activation::{Elu, LeakyRelu, LogSigmoid, Silu},
+        nn, softmax,
+        unary::Unary,
+    },
     shape::axis,
 };
 use pyo3::prelude::*;
@@ -44,6 +48,8 @@ impl Tensor {
         Ok(run(py, 16 * x.len(), || softmax::softmax(&x, a, true, dtype.map(|d| d.0)))?.into())
     }
 }
+/// The slope of `selu` at positive numbers.
+const SELU: f64 = 1.050_700_987_355_480_5;
 macro_rules! activations { ($($(#[$doc:meta])* fn $name:ident($x:ident $(, $arg:ident: $t:ty = $default:expr)*) $body:expr;)*) => {
     $(
         $(#[$doc])*
@@ -71,28 +77,28 @@ activations! {
     ///
     /// >>> rg.nn.functional.silu(rg.tensor([-1.0, 1.0]))
     /// tensor([-0.2689,  0.7311])
-    fn silu(x) nn::silu(x);
+    fn silu(x) Silu.of(x);
     /// Exponential linear unit: x where positive, else alpha (exp(x) - 1) (Clevert et al. 2016).
     ///
     /// Derivative: 1 where x > 0, else alpha exp(x).
     ///
     /// >>> rg.nn.functional.elu(rg.tensor([-1.0, 1.0]))
     /// tensor([-0.6321,  1.0000])
-    fn elu(x, alpha: f64 = 1.0) nn::elu(x, alpha, 1.0, 1.0);
+    fn elu(x, alpha: f64 = 1.0) Elu { scale: 1.0, depth: alpha }.of(x);
     /// Self-normalising exponential unit: elu times 1.0507 with alpha 1.6733 (Klambauer et al. 2017).
     ///
     /// Derivative: 1.0507 where x > 0, else 1.7581 exp(x).
     ///
     /// >>> rg.nn.functional.selu(rg.tensor([-1.0, 1.0]))
     /// tensor([-1.1113,  1.0507])
-    fn selu(x) nn::elu(x, 1.673_263_242_354_377_2, 1.050_700_987_355_480_5, 1.0);
+    fn selu(x) Elu { scale: SELU, depth: SELU * 1.673_263_242_354_377_2 }.of(x);
     /// The input where positive, else `negative_slope` times it (Maas et al. 2013).
     ///
     /// Derivative: 1 where x > 0, else negative_slope.
     ///
     /// >>> rg.nn.functional.leaky_relu(rg.tensor([-1.0, 1.0]))
     /// tensor([-0.0100,  1.0000])
-    fn leaky_relu(x, negative_slope: f64 = 0.01) nn::leaky_relu(x, negative_slope);
+    fn leaky_relu(x, negative_slope: f64 = 0.01) LeakyRelu { slope: negative_slope }.of(x);
     /// The input limited to [min_val, max_val].
     ///
     /// Derivative: 1 inside the limits, 0 outside and on them.

@@ -6,12 +6,15 @@ use super::super::{
 };
 use crate::{
     array::Array,
-    dtype::Promotion,
+    dtype::{Promotion, Scalar},
     error::Error,
     ops::{
         arith::{Add, Div, Mul, Sub},
         binary::Binary,
-        convert, nn,
+        convert,
+        limit::Limit,
+        nn,
+        unary::Unary,
     },
     shape::Dims as Shape,
     trace::{default_dtype, Value},
@@ -41,6 +44,14 @@ fn clamped(x: &Value, min: Option<Operand>, max: Option<Operand>) -> Result<Valu
         _ => None,
     };
     let x = promoted.as_ref().unwrap_or(x);
+    let number = |b: &Option<Operand>| match b {
+        None => Some(None),
+        Some(Operand::Number(Scalar::Complex(..)) | Operand::Tensor(_)) => None,
+        Some(Operand::Number(s)) => Some(Some(s.to_f64())),
+    };
+    if let (true, Some(low), Some(high)) = (x.dtype().is_float(), number(&min), number(&max)) {
+        return Limit::closed(low, high).of(x);
+    }
     let bound = |b: Option<Operand>| {
         b.map(|b| match b {
             // A plain number takes the tensor's dtype unless it is a float among integers.
