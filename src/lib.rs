@@ -5,6 +5,7 @@
 pub mod array;
 pub mod dtype;
 pub mod error;
+pub mod fork;
 pub mod graph;
 pub mod kernels;
 pub mod math;

@@ -4,6 +4,7 @@
 use crate::error::{Error, Result};
 use std::{
     alloc::{alloc, dealloc, Layout},
+    any::Any,
     ptr::NonNull,
     sync::{
         atomic::{AtomicUsize, Ordering},
@@ -53,6 +54,11 @@ pub fn in_use(reset: bool) -> (usize, usize) {
     (live, PEAK.load(Ordering::Relaxed))
 }
 static POOL: Mutex<Pool> = Mutex::new(Pool { free: Vec::new(), bytes: 0 });
+
+/// Keeps other threads from the pool until it is dropped.
+pub fn hold() -> Box<dyn Any> {
+    Box::new(POOL.lock().unwrap_or_else(PoisonError::into_inner))
+}
 
 fn class_of(bytes: usize) -> usize {
     let units = bytes.div_ceil(ALIGNMENT).max(1);

@@ -4,7 +4,7 @@ mod block;
 mod contents;
 mod strided;
 mod write;
-pub use block::{empty_cache, in_use};
+pub use block::{empty_cache, hold, in_use};
 pub use strided::{Strided, StridedMut};
 pub use write::{accumulate, assign, Written};
 

@@ -5,6 +5,7 @@
 use super::node::Node;
 use std::{
     alloc::{alloc, dealloc, handle_alloc_error, Layout},
+    any::Any,
     cell::RefCell,
     mem::size_of,
     ptr::NonNull,
@@ -39,6 +40,10 @@ struct Chunks {
 unsafe impl Send for Chunks {}
 static CHUNKS: Mutex<Chunks> = Mutex::new(Chunks { available: Vec::new(), empty: 0 });
 
+/// Keeps other threads from the chunks until it is dropped.
+pub fn hold() -> Box<dyn Any> {
+    Box::new(CHUNKS.lock().unwrap_or_else(PoisonError::into_inner))
+}
 /// A thread's own free slots; what is left goes back when the thread ends.
 struct Stock(Vec<Slot>);
 impl Drop for Stock {

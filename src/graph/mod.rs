@@ -10,6 +10,7 @@ mod saved;
 pub mod sweep;
 #[cfg(test)]
 mod tests;
+pub use arena::hold;
 pub use hooks::{GradCell, Hook, When};
 pub use node::{last_seq, preserve, Edge, NodeRef, Parents};
 pub use saved::{Kept, SavedValue};

@@ -75,6 +75,10 @@ static OFFERS: AtomicU64 = AtomicU64::new(0);
 static THREADS: AtomicUsize = AtomicUsize::new(0);
 thread_local! { static WORKING: Cell<bool> = const { Cell::new(false) } }
 
+/// Keeps other threads from offering and taking jobs until it is dropped.
+pub fn hold() -> Box<dyn Any> {
+    Box::new(lock(&OFFER))
+}
 /// Threads a computation may use, the caller among them.
 pub fn num_threads() -> usize {
     match THREADS.load(Ordering::Relaxed) {

@@ -30,6 +30,7 @@ pub use tensor::Tensor;
 
 #[pymodule(gil_used = false)]
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    crate::fork::install();
     m.add_class::<Tensor>()?;
     dtype::register(m)?;
     error::register(m)?;

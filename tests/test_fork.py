@@ -1,0 +1,54 @@
+"""Processes that fork while other threads compute."""
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import os, signal, threading, time
+import rustgrad as rg
+
+rg.set_num_threads(2)
+stop = threading.Event()
+
+def work():
+    x = rg.rand(60_000, requires_grad=True)
+    while not stop.is_set():
+        y = x
+        for _ in range(20):
+            y = (y * x).sin()
+        y.sum().backward()
+
+threads = [threading.Thread(target=work) for _ in range(3)]
+for thread in threads:
+    thread.start()
+hung = 0
+for _ in range(120):
+    child = os.fork()
+    if child == 0:
+        x = rg.rand(200_000, requires_grad=True)
+        (x * x).sin().sum().backward()
+        os._exit(0)
+    patience = time.monotonic() + 20
+    while not os.waitpid(child, os.WNOHANG)[0]:
+        if time.monotonic() > patience:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            hung += 1
+            break
+        time.sleep(0.002)
+    if hung:
+        break
+stop.set()
+for thread in threads:
+    thread.join()
+print("hung", hung)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems start processes afresh")
+def test_a_child_computes_whatever_other_threads_did_when_it_was_made():
+    ran = subprocess.run([sys.executable, "-W", "ignore", "-c", PROGRAM], capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.split() == ["hung", "0"]
