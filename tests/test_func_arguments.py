@@ -231,3 +231,28 @@ def test_sentences_name_the_function_that_was_called_and_show_what_does_not_fit(
 
 def test_limits_may_be_integers_of_numpy():
     assert func.jacrev(lambda x: x * 2, chunk_size=np.int64(2), max_bytes=np.int64(10**6))(X).sum() == 6
+
+
+@pytest.mark.parametrize(
+    "transform", [func.jacrev, func.jacfwd, lambda f, **how: func.hessian(lambda x: f(x).sum(), **how)]
+)
+@pytest.mark.parametrize("factor", [1.5, 3.0, 8.0])
+def test_result_and_work_stay_within_max_bytes(transform, factor):
+    from rustgrad import _core
+
+    w, x = rg.rand(300, 200, dtype=F64), rg.rand(200, dtype=F64)
+
+    def f(x):
+        y = w @ x
+        for _ in range(5):
+            y = (y * y).sin()
+        return y
+
+    whole = transform(f)(x)
+    limit = int(factor * whole.numel() * 8)
+    del whole
+    before = _core._memory(True)[0]
+    found = transform(f, max_bytes=limit)(x)
+    # Memory comes in blocks that are up to a quarter larger than what is asked for.
+    assert _core._memory(False)[1] - before <= 1.1 * limit
+    np.testing.assert_allclose(found.numpy(), transform(f)(x).numpy(), rtol=1e-10)

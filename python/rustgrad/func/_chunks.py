@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from .. import _core
+from .._core import Tensor
 
 
 def positive(function: str, name: str, value: Any) -> int | None:
@@ -32,6 +33,8 @@ class Budget:
     max_bytes: int | None
     progress: bool
     result_bytes: int = 0
+    #: The most bytes that were in use up to the end of the last chunk's work.
+    peak: int = 0
 
     def __post_init__(self) -> None:
         self.chunk_size = positive(self.function, "chunk_size", self.chunk_size)
@@ -45,6 +48,10 @@ class Budget:
                 f"{self.function}: the result takes {size} bytes and max_bytes is {self.max_bytes}; "
                 "use products with it (func.hvp, func.jvp) or func.sparse_jacobian and func.sparse_hessian"
             )
+
+    def chunk_done(self) -> None:
+        """To be called when a chunk is computed, before its rows are put away, if that takes memory as well."""
+        self.peak = _core._memory(False)[1]
 
 
 def chunks(total: int, budget: Budget, redraw: bool = False) -> Iterator[tuple[int, int]]:
@@ -60,21 +67,58 @@ def chunks(total: int, budget: Budget, redraw: bool = False) -> Iterator[tuple[i
 
 
 def _pieces(total: int, budget: Budget) -> Iterator[tuple[int, int]]:
-    size = total if budget.chunk_size is None else min(budget.chunk_size, total)
+    """Chunks of one row and of as many as that allows tell what is needed once, and what for each row."""
+    most = total if budget.chunk_size is None else min(budget.chunk_size, total)
+    limit = budget.max_bytes if most > 1 else None
+    size = most if limit is None else 1
+    start, first, known = 0, 0, limit is None
+    base = 0 if known else _core._memory(False)[0]
     with _Bar(total, budget.function, budget.progress) as bar:
-        start = 0
-        if budget.max_bytes is not None and size > 1:
-            before = _core._memory(True)[0]
-            yield 0, 1
-            bar.advance(1)
-            start = 1
-            row = max(_core._memory(False)[1] - before, 1)
-            size = max(1, min(size, (budget.max_bytes - budget.result_bytes) // row))
         while start < total:
             stop = min(start + size, total)
+            before, budget.peak = 0 if known else _core._memory(True)[0], 0
             yield start, stop
             bar.advance(stop - start)
+            if not known and limit is not None:
+                took = max((budget.peak or _core._memory(False)[1]) - before, 1)
+                # The results lie where the first chunk put them, or will have to.
+                room = limit - max(_core._memory(False)[0] - base, budget.result_bytes)
+                if start == 0:
+                    first, size = took, room // took
+                elif size > 1:
+                    # Not trusting a lucky chunk too far; memory comes in steps of up to a quarter.
+                    size = 1 + int(0.8 * (room - first) / max((took - first) / (size - 1), took / size / 8))
+                    known = True
+                size = max(1, min(size, most))
             start = stop
+
+
+class Rows:
+    """Rows of several matrices as they come, at once in their places where nobody differentiates them."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._wholes: list[Tensor] | None = None
+        self._parts: list[list[Tensor]] = []
+
+    def add(self, start: int, parts: list[Tensor]) -> None:
+        """The next rows of each matrix, number ``start`` and following."""
+        count = parts[0].shape[0] if parts else self._total
+        if not start and count < self._total and not any(y._watchers for y in parts):
+            self._wholes = [_core.empty(self._total, *y.shape[1:], dtype=y.dtype) for y in parts]
+        if self._wholes is None:
+            self._parts.append(parts)
+            return
+        for whole, y in zip(self._wholes, parts, strict=True):
+            whole[start : start + count] = y
+
+    def matrices(self, out_of: list[Tensor]) -> list[Tensor]:
+        """All rows; without any, matrices whose rows would be like ``out_of``."""
+        if self._wholes is not None:
+            return self._wholes
+        if not self._parts:
+            return [_core.zeros((0, *x.shape), dtype=x.dtype) for x in out_of]
+        return self._parts[0] if len(self._parts) == 1 else [_core.cat(part) for part in zip(*self._parts, strict=True)]
 
 
 class _Bar:

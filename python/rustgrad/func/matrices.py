@@ -12,7 +12,7 @@ from .._core import DataDependentError, Tensor
 from .._tree import flatten, unflatten
 from .._warning import warn_once
 from ._arguments import Argnums, Selection, by_leaf, name_of, real, split_aux
-from ._chunks import Budget, chunks
+from ._chunks import Budget, Rows, chunks
 from .batch import Randomness
 from .forward import jvp
 from .reverse import vjp
@@ -32,9 +32,10 @@ def jacrev(
     """A function that returns the Jacobian of ``func`` by reverse mode: one row for every element of the output.
 
     Shapes: for an output of shape (…) and an input of shape (…′), (…, …′); nested like the output, inside like
-    ``argnums``. ``chunk_size`` rows are computed at a time, or as many as keep the working memory below ``max_bytes``;
-    ``progress`` shows how far it is. Raises MemoryError where the result alone exceeds ``max_bytes``. Where a rule of a
-    ``Function`` asks for plain numbers, rows are computed one by one, with one warning.
+    ``argnums``. ``chunk_size`` rows are computed at a time, or as many (but at least one) as keep result and working
+    memory together below ``max_bytes``; ``progress`` shows how far it is. Raises MemoryError where the result alone
+    exceeds ``max_bytes``. Where a rule of a ``Function`` asks for plain numbers, rows are computed one by one, with one
+    warning.
 
     Derivative: may be taken again, in either mode.
 
@@ -103,7 +104,7 @@ def _in_chunks(
     """
     size = max((x.element_size() for x in out_of), default=8)
     budget.check_result(total * width * size)
-    found: list[list[Tensor]] = []
+    rows = Rows(total)
     for start, stop in chunks(total, budget, redraw=randomness == "different"):
         level = _core.Level("vmap", stop - start, randomness)
         try:
@@ -111,24 +112,24 @@ def _in_chunks(
             for x in into:
                 units.append(level.batch(_unit_vectors(x, start - offset, stop - start)))
                 offset += x.numel()
-            found.append([level.unbatch(y, stop - start) for y in of_units(units)])
+            found = [level.unbatch(y, stop - start) for y in of_units(units)]
         except DataDependentError as refused:
             if getattr(refused, "level", None) != level.id:
                 raise
             reason = str(refused)
-        else:
-            _refuse_reruns(level, reruns and stop < total, func, budget)
-            continue
+            found = None
         finally:
             level.exit()
-        _refuse_reruns(level, reruns, func, budget)
-        found = _one_by_one(of_units, into, total, budget, func, randomness, reason, reruns)
-        break
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        return [_core.zeros((0, *x.shape), dtype=x.dtype) for x in out_of]
-    return [_core.cat(part) for part in zip(*found, strict=True)]
+        _refuse_reruns(level, reruns and (found is None or stop < total), func, budget)
+        if found is None:
+            rows = _one_by_one(of_units, into, total, budget, func, randomness, reason, reruns)
+            break
+        budget.chunk_done()
+        if not start:
+            budget.check_result(total * sum(y.numel() // stop * y.element_size() for y in found))
+        rows.add(start, found)
+        del found, units  # not to be there beside the next
+    return rows.matrices(out_of)
 
 
 def _one_by_one(
@@ -140,7 +141,7 @@ def _one_by_one(
     randomness: Randomness,
     reason: str,
     reruns: bool,
-) -> list[list[Tensor]]:
+) -> Rows:
     """``of_units`` of every unit vector without lanes: chunks of one, with the same random numbers if so for lanes."""
     name = f"{budget.function}: a rule called by {name_of(func)}"
     warn_once(
@@ -148,7 +149,7 @@ def _one_by_one(
         func,
         f"{name} asks for plain numbers and runs derivative by derivative, which is slow ({reason})",
     )
-    found = []
+    rows = Rows(total)  # one row at a time takes the least memory there is
     for start, _ in chunks(total, replace(budget, chunk_size=1, max_bytes=None), redraw=randomness == "different"):
         units, offset = [], 0
         for x in into:
@@ -157,11 +158,12 @@ def _one_by_one(
         # The level sees writes to what all share, and refuses random numbers as lanes would.
         level = _core.Level("vmap", *((1, "error") if randomness == "error" else ()))
         try:
-            found.append([y.unsqueeze(0) for y in of_units(units)])
+            found = [y.unsqueeze(0) for y in of_units(units)]
         finally:
             level.exit()
         _refuse_reruns(level, reruns and start + 1 < total, func, budget)
-    return found
+        rows.add(start, found)
+    return rows
 
 
 def _refuse_reruns(level: _core.Level, reruns: bool, func: Function, budget: Budget) -> None:

@@ -10,7 +10,7 @@ from .. import _core
 from .._core import Tensor
 from .._tree import alike, described, flatten, unflatten
 from ._arguments import by_leaf, real, tensors
-from ._chunks import Budget, chunks
+from ._chunks import Budget, Rows, chunks
 from .forward import jvp
 from .reverse import grad, vjp
 
@@ -155,7 +155,7 @@ def _second_derivatives(
     total = sum(x.numel() for x in xs)
     if total == 0:
         raise ValueError(f"{budget.function}: the argument has no elements")
-    found: list[list[Tensor]] = []
+    rows = Rows(total)
     shape: Any = None
     for start, stop in chunks(total, budget):
         count = stop - start
@@ -173,8 +173,10 @@ def _second_derivatives(
                 value, terms = curve.unpack_series(y)
                 second = terms[1] if terms else None
                 seconds.append(_core.zeros_like(value) if second is None else 2 * second)
-            found.append([lanes.unbatch(y, count) for y in seconds])
+            found = [lanes.unbatch(y, count) for y in seconds]
         finally:
             curve.exit()
             lanes.exit()
-    return [_core.cat(list(part)) for part in zip(*found, strict=True)], shape, total
+        budget.chunk_done()
+        rows.add(start, found)
+    return rows.matrices(xs), shape, total
