@@ -106,11 +106,16 @@ impl Variable {
     pub fn written(&mut self, op: &'static str, new: Value) -> Result<()> {
         let old = self.value()?;
         self.check_outside(op, &new)?;
-        if !self.is_view() {
+        if self.family.is_none() {
             self.rebind(new);
             return Ok(());
         }
-        if !same_geometry(&old, &new.detached()) {
+        self.check_leaf(op, &old)?;
+        if matches!(new, Value::Traced(_)) {
+            let text = "a view, or a tensor with views, cannot be changed inside of a transform; clone() it before";
+            return Err(Error::graph(op, text));
+        }
+        if !same_geometry(&old.detached(), &new.detached()) {
             let text = "a view must come back as itself, written in place; clone() it before the function";
             return Err(Error::graph(op, text));
         }

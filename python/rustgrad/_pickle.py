@@ -16,6 +16,8 @@ def rebuild(array: Any, requires_grad: bool) -> Tensor:
 
 def reduce(tensor: Tensor, protocol: int) -> tuple[Any, ...]:
     """What pickle stores for a tensor."""
+    if _core._innermost([tensor])[0] is not None:
+        raise RuntimeError("pickle: a tensor inside of a transform cannot be stored; return it, or call detach() first")
     if not tensor.is_leaf:
         raise RuntimeError("pickle: a computed tensor that requires a gradient cannot be stored; call detach() first")
     array = tensor.detach().numpy()
@@ -23,7 +25,9 @@ def reduce(tensor: Tensor, protocol: int) -> tuple[Any, ...]:
 
 
 def deepcopy(tensor: Tensor) -> Tensor:
-    """A leaf with numbers (and gradient) of its own."""
+    """A leaf with numbers (and gradient) of its own; inside of a transform, a clone with its derivative."""
+    if _core._innermost([tensor])[0] is not None:
+        return tensor.clone()
     if not tensor.is_leaf:
         raise RuntimeError("deepcopy: only leaves can be deep-copied; call detach() first")
     copy = tensor.detach().clone().requires_grad_(tensor.requires_grad)

@@ -151,11 +151,11 @@ impl Tensor {
     #[pyo3(signature = (*, force=false))]
     fn numpy<'py>(&self, py: Python<'py>, force: bool) -> PyResult<Bound<'py, PyAny>> {
         let value = self.value()?;
+        if force || matches!(value, Value::Array(_)) {
+            reading("numpy", &value)?;
+        }
         match &value {
-            Value::Array(a) => {
-                reading("numpy", a)?;
-                to_numpy(py, a.clone())
-            }
+            Value::Array(a) => to_numpy(py, a.clone()),
             v if force => to_numpy(py, v.numbers().cloned().ok_or_else(|| v.without_numbers("numpy"))?),
             v if v.batch_level().is_some() => Err(v.without_numbers("numpy").into()),
             _ => Err(Error::graph(

@@ -82,7 +82,7 @@ impl Tensor {
                 "__dlpack__: the tensor requires a gradient or is being transformed; call detach() first",
             ));
         };
-        reading("__dlpack__", array)?;
+        reading("__dlpack__", &value)?;
         // NumPy makes the capsule: it follows every version of the protocol, and its array keeps the memory alive.
         let options = PyDict::new(py);
         if let Some(stream) = stream {

@@ -51,7 +51,8 @@ def _taped(rules: Rules, args: tuple[Any, ...], level: Level | None) -> Outcome:
             return run(rules, args, (False,) * len(args))
         needs = [isinstance(a, Tensor) and a.requires_grad for a in args]
         inner = run(rules, args, needs)
-        outputs = [y.detach() if isinstance(y, Tensor) else y for y in inner.outputs]
+        changed = {j for _, j in inner.dirty}
+        outputs = [_own(y, args, j in changed) for j, y in enumerate(inner.outputs)]
         for i, _ in inner.dirty:
             if needs[i] and args[i].is_leaf:
                 raise RuntimeError(
@@ -77,6 +78,16 @@ def _taped(rules: Rules, args: tuple[Any, ...], level: Level | None) -> Outcome:
     for j, y in zip(rule.made, recorded, strict=True):
         outputs[j] = y
     return _with_dirty(inner.passed_up(outputs), args)
+
+
+def _own(y: Any, args: Sequence[Any], changed: bool) -> Any:
+    """An output without history, on memory of its own unless it is an argument that was changed: a view of an argument
+    would be written with it, and its history would not know."""
+    if not isinstance(y, Tensor):
+        return y
+    y = y.detach()
+    shared = not changed and any(isinstance(a, Tensor) and y._shares_storage(a) for a in args)
+    return y.clone() if shared else y
 
 
 def _with_dirty(call: Outcome, args: Sequence[Any]) -> Outcome:

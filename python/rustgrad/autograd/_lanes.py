@@ -14,6 +14,8 @@ from .function import FunctionCtx, VmapInfo, defines, listed
 
 Interpret = Callable[[Rules, tuple[Any, ...]], Outcome]
 _warned: set[str] = set()
+#: Levels at which nothing may run lane by lane.
+STRICT: set[int] = set()
 
 
 def over_lanes(rules: Rules, args: tuple[Any, ...], level: Level, interpret: Interpret) -> Outcome:
@@ -27,7 +29,7 @@ def over_lanes(rules: Rules, args: tuple[Any, ...], level: Level, interpret: Int
     try:
         inner = interpret(over, stacks)
     except DataDependentError as refused:
-        if getattr(refused, "function", None) != rules.name:
+        if getattr(refused, "function", None) != rules.name or level.id in STRICT:
             raise
         reason = str(refused)
     else:
@@ -43,11 +45,34 @@ def over_lanes(rules: Rules, args: tuple[Any, ...], level: Level, interpret: Int
     ]
     if not lanes:
         raise ValueError(f"{rules.name}: runs lane by lane, and there are no lanes to learn its shape")
+    for ys in zip(*(lane.outputs for lane in lanes), strict=True):
+        if not isinstance(ys[0], Tensor):
+            _refuse_differences(rules, level, "returns", ys)
+    for attribute, value in vars(lanes[0].ctx).items():
+        if not attribute.startswith("_") and not isinstance(value, Tensor):
+            kept = [vars(lane.ctx).get(attribute) for lane in lanes]
+            _refuse_differences(rules, level, f"keeps as ctx.{attribute}", kept)
     outputs = [
         level.batch(_core.stack(list(ys))) if isinstance(ys[0], Tensor) else ys[0]
         for ys in zip(*(lane.outputs for lane in lanes), strict=True)
     ]
     return _joined(outputs, lanes, level)
+
+
+def _refuse_differences(rules: Rules, level: Level, what: str, values: Sequence[Any]) -> None:
+    """One call cannot stand for lanes that differ in what is no tensor: let the whole program run lane by lane."""
+    if not all(v is values[0] or equal(v, values[0]) for v in values):
+        error = DataDependentError(f"{rules.name}: {what} something other than a tensor that differs from lane to lane")
+        error.level = level.id  # type: ignore[attr-defined]
+        raise error
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Whether two things that are no tensors are surely the same."""
+    try:
+        return type(a) is type(b) and bool(a == b)
+    except (RuntimeError, TypeError, ValueError):
+        return False  # what does not compare with a plain answer
 
 
 def _seen_from_above(over: OverLanes, inner: Outcome, level: Level) -> Outcome:
@@ -108,6 +133,12 @@ def _by_user(rules: Rules, stacks: tuple[Any, ...], on_lanes: list[bool], level:
     dims = [out_dims] * len(outputs) if out_dims is None or isinstance(out_dims, int) else list(out_dims)
     if len(dims) != len(outputs):
         raise RuntimeError(f"{rules.name}: vmap returned {len(dims)} out_dims for {len(outputs)} outputs")
+    for y, dim in zip(outputs, dims, strict=True):
+        if isinstance(y, Tensor) and dim is not None and y.shape[dim] != n:
+            raise RuntimeError(
+                f"{rules.name}: vmap returned an output of shape {list(y.shape)} with {y.shape[dim]} lanes along "
+                f"out_dims={dim}, but there are {n}"
+            )
     results = [
         y if dim is None or not isinstance(y, Tensor) else level.batch(y.movedim(dim, 0))
         for y, dim in zip(outputs, dims, strict=True)

@@ -30,7 +30,7 @@ class Rules:
         self.separate = defines(cls, "setup_context")
 
     def _rule(self, rule: Callable[..., Any]) -> Callable[..., Any]:
-        return _core._Rule(naming_origin(rule, self.name), self.name)
+        return _core._Rule(naming_origin(rule, self.name), None if self.cls._runs_again else self.name)
 
     def run(self, ctx: FunctionCtx, args: Sequence[Any]) -> Any:
         # Inside of another function's rule: what this one reads is its own affair.
@@ -59,8 +59,11 @@ class Place:
     other: Tensor | None = None
 
     @staticmethod
-    def of(t: Any, args: Sequence[Any], outputs: Sequence[Any]) -> Place:
-        for kind, among in (("input", args), ("output", outputs)):
+    def of(t: Any, args: Sequence[Any], outputs: Sequence[Any], dirty: Sequence[Any] = ()) -> Place:
+        places = [("input", args), ("output", outputs)]
+        if any(t is d for d in dirty):
+            places.reverse()  # an argument that was changed in place: what was saved is the result
+        for kind, among in places:
             for i, x in enumerate(among):
                 if t is not None and x is t:
                     return Place(kind, i)
@@ -130,18 +133,18 @@ def outcome_of(rules: Rules, ctx: FunctionCtx, args: Sequence[Any], outputs: lis
         if name[0] == "_" or name == "needs_input_grad":
             continue
         if isinstance(value, Tensor):
-            place = Place.of(value, args, outputs)
+            place = Place.of(value, args, outputs, ctx._dirty)
             if place.kind != "other":
                 attributes[name] = place
         elif isinstance(value, (list, tuple, dict)):
-            places = [(t, Place.of(t, args, outputs)) for t in contained(value)]
+            places = [(t, Place.of(t, args, outputs, ctx._dirty)) for t in contained(value)]
             nested += [(t, place) for t, place in places if place.kind != "other"]
     return Outcome(
         outputs,
         single,
         ctx,
-        [Place.of(t, args, outputs) for t in ctx._saved],
-        [Place.of(t, args, outputs) for t in ctx._saved_forward],
+        [Place.of(t, args, outputs, ctx._dirty) for t in ctx._saved],
+        [Place.of(t, args, outputs, ctx._dirty) for t in ctx._saved_forward],
         attributes,
         nested,
         _dirty(rules, ctx, args, outputs),

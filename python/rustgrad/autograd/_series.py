@@ -16,6 +16,13 @@ Interpret = Callable[[Rules, tuple[Any, ...]], Outcome]
 
 def along_curve(rules: Rules, args: tuple[Any, ...], level: Level, interpret: Interpret) -> Outcome:
     """The function of arguments that travel with the higher coefficients of a curve."""
+    with _core._Rewind() as generators:
+        return _along(rules, args, level, interpret, generators)
+
+
+def _along(
+    rules: Rules, args: tuple[Any, ...], level: Level, interpret: Interpret, generators: _core._Rewind
+) -> Outcome:
     curves = [level.unpack_series(a) if isinstance(a, Tensor) else (a, []) for a in args]
     inner = interpret(rules, tuple(start for start, _ in curves))
 
@@ -27,6 +34,7 @@ def along_curve(rules: Rules, args: tuple[Any, ...], level: Level, interpret: In
     derivative: Callable[[Tensor], list[Any]] = outputs
     start = _core.zeros((), dtype=_core.float64)
     for k in range(1, order + 1):
+        generators.rewind()  # every order runs the function again, which is to draw the same numbers
         derivative = _derivative(derivative)
         coefficients.append([y / math.factorial(k) if floating(y) else None for y in derivative(start)])
     return inner.passed_up(

@@ -210,6 +210,8 @@ class Function:
 
     #: Let the rules run on batched tensors instead of asking ``vmap``.
     generate_vmap_rule = False
+    # Whether the rules run the function itself once more: what numbers it reads is its own affair then.
+    _runs_again = False
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, NoReturn
 
 from .. import _core
 from .._core import DataDependentError, Tensor
 from .._tree import alike, described, flatten, map_leaves, spread, unflatten
 from .._warning import warn_once
+from ..autograd._lanes import STRICT
 from ._arguments import name_of
 from ._chunks import positive
 
@@ -44,7 +45,7 @@ def vmap(
     if fallback not in ("loop", "error"):
         raise ValueError(f'vmap: fallback={fallback!r} is not one of "loop", "error"')
 
-    direct = chunk_size is None and type(out_dims) is int and out_dims == 0
+    direct = chunk_size is None and type(out_dims) is int and out_dims == 0 and fallback == "loop"
     finish = lambda level, out, n: map_leaves(lambda y: level.unbatch(y, n), _tensors(out, func))
 
     @functools.wraps(func)
@@ -56,8 +57,6 @@ def vmap(
                 refused, rest = found
                 if refused is None:
                     return rest
-                if fallback == "error":
-                    raise refused
         leaves, structure = flatten(args)
         dims = spread(in_dims, args, "vmap: in_dims")
         stacks = [leaf if dim is None else _leading(leaf, dim) for leaf, dim in zip(leaves, dims, strict=True)]
@@ -144,6 +143,7 @@ class _Program:
     ) -> None:
         self._func, self._structure, self._kwargs, self._out_dims = func, structure, kwargs, out_dims
         self._sliced, self._randomness, self._fallback = sliced, randomness, fallback
+        self._wrote_outside = False
 
     def _call(self, inputs: list[Any]) -> tuple[list[Tensor], list[Any], Any]:
         """Outputs of one run, their ``out_dims``, and how they are nested."""
@@ -163,6 +163,8 @@ class _Program:
     def run(self, stacks: list[Any], n: int) -> _Results:
         """All lanes at once."""
         level = _core.Level("vmap", n, self._randomness)
+        if self._fallback == "error":
+            STRICT.add(level.id)
         try:
             inner = [level.batch(x) if sliced else x for x, sliced in zip(stacks, self._sliced, strict=True)]
             ys, dims, shape = self._call(inner)
@@ -176,6 +178,8 @@ class _Program:
                 raise
             reason = str(refused)
         finally:
+            STRICT.discard(level.id)
+            self._wrote_outside = level.wrote_outside
             level.exit()
         return self.run_refused(stacks, n, level, reason)
 
@@ -188,10 +192,13 @@ class _Program:
     def _refuse_shared_writes(self, level: _core.Level) -> None:
         """Lane by lane, one lane's write to a tensor that all share would reach the next."""
         if level.wrote_outside:
-            raise RuntimeError(
-                f"vmap: {name_of(self._func)} runs lane by lane and changes a tensor that all lanes share in place; "
-                "clone() it inside the function"
-            )
+            self._refuse_writes("lane by lane")
+
+    def _refuse_writes(self, how: str) -> NoReturn:
+        raise RuntimeError(
+            f"vmap: {name_of(self._func)} runs {how} and changes a tensor that all lanes share in place; "
+            "clone() it inside the function"
+        )
 
     def run_in_chunks(self, stacks: list[Any], n: int, size: int) -> _Results:
         parts = []
@@ -202,6 +209,8 @@ class _Program:
                     generators.rewind()
                 piece = [x[start:stop] if sliced else x for x, sliced in zip(stacks, self._sliced, strict=True)]
                 parts.append(self.run(piece, stop - start))
+                if self._wrote_outside and stop < n:
+                    self._refuse_writes("in chunks")
         dims, shape = parts[0].dims, parts[0].structure
         leaves = zip(*(part.leaves for part in parts), strict=True)
         return _Results(
@@ -244,7 +253,7 @@ class _Program:
         for lanes, dim in zip(zip(*results, strict=True), dims, strict=True):
             if dim is None:
                 # Nobody followed the lanes here: equal numbers must do.
-                if any(y.shape != lanes[0].shape or not bool((y == lanes[0]).all()) for y in lanes):
+                if any(y.shape != lanes[0].shape or not _core.allclose(y, lanes[0], 0, 0, True) for y in lanes):
                     raise self._differs()
                 stacked.append(lanes[0])
                 continue

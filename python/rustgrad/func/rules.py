@@ -13,7 +13,7 @@ from .. import _core
 from .._core import Tensor
 from .._tree import alike, flatten, unflatten
 from ..autograd._refusal import not_differentiable
-from ..autograd._values import differentiated, each_lane, floating
+from ..autograd._values import depended_on, differentiated, each_lane, floating
 from ..autograd.function import Function, FunctionCtx, listed
 from ..autograd.grad_mode import enable_grad
 from ._arguments import name_of, tensors
@@ -238,8 +238,8 @@ class _ByCotangent(Function):
     @classmethod
     def backward(cls, ctx: Any, *gs: Tensor) -> Any:
         call, xs = ctx.call, ctx.saved_tensors
-        if differentiated([*xs, *gs]):
-            # The rule is being differentiated: residuals must carry the history of the arguments.
+        if differentiated([*xs, *gs]) or depended_on([*xs, *gs]):
+            # The rule is being differentiated, or its pattern sought: residuals must carry what the arguments do.
             _, residuals = cls.owner._with_residuals(call.nested(xs))
         else:
             leaves = [getattr(ctx, f"residual{i}") for i in range(ctx.residual_count)]

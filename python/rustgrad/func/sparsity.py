@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from .. import _core
-from .._core import Tensor
-from ._arguments import name_of
+from .._core import DataDependentError, Tensor
+from ._arguments import name_of, real
 from ._chunks import Budget, chunks
 from .forward import jvp
 from .reverse import grad, vjp
@@ -180,18 +180,36 @@ def _products(of_seeds: Function, like: Tensor, out: int, sparsity: Sparsity, bu
     kind = np.float64 if like.dtype == _core.float64 else np.float32
     products = np.empty((sparsity.color_count, out), dtype=kind)
     budget.check_result(sparsity.nnz * kind().itemsize)
+
+    def numbers(found: Tensor) -> Any:
+        real([found], budget.function)
+        if _core._innermost([found])[1] != "plain":
+            raise RuntimeError(
+                f"{budget.function}: returns a SciPy matrix of plain numbers, but the function reads a tensor that is "
+                "being differentiated; detach() that tensor, or use func.jacobian or func.hessian"
+            )
+        return found.reshape(-1, out).numpy()
+
     for start, stop in chunks(sparsity.color_count, budget):
         wanted = np.arange(start, stop)[:, None] == sparsity.colors[None, :]
         seeds = _core.from_numpy(wanted.astype(kind)).reshape(stop - start, *like.shape)
         if stop - start == 1:
-            products[start] = of_seeds(seeds[0]).reshape(-1).numpy()
+            products[start:stop] = numbers(of_seeds(seeds[0]))
             continue
         level = _core.Level("vmap", stop - start, "same")
         try:
             found = level.unbatch(of_seeds(level.batch(seeds)), stop - start)
+        except DataDependentError as refused:
+            if getattr(refused, "level", None) != level.id:
+                raise
+            found = None
         finally:
             level.exit()
-        products[start:stop] = found.reshape(stop - start, out).numpy()
+        if found is None:  # a rule asks for plain numbers: colour by colour
+            for k in range(start, stop):
+                products[k : k + 1] = numbers(of_seeds(seeds[k - start]))
+        else:
+            products[start:stop] = numbers(found)
     return products
 
 
@@ -230,6 +248,11 @@ def sparse_jacobian(
     def wrapped(x: Tensor, *args: Any, **kwargs: Any) -> Any:
         x = _point(x, "sparse_jacobian")
         known = jacobian_sparsity(func, x, *args, mode=mode, **kwargs) if sparsity is None else sparsity
+        if known.mode == "symmetric":
+            raise ValueError(
+                "sparse_jacobian: the sparsity is that of a Hessian, which is recovered by symmetry; "
+                "use jacobian_sparsity"
+            )
         of_x = lambda z: func(z, *args, **kwargs)
         if known.mode == "forward":
             y_size = known.shape[0]

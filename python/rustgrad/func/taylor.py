@@ -10,7 +10,7 @@ from .. import _core
 from .._core import Tensor
 from .._tree import alike, flatten, unflatten
 from ..autograd._refusal import not_differentiable
-from ._arguments import tensors
+from ._arguments import name_of, tensors
 from .forward import jvp
 
 Function = Callable[..., Any]
@@ -127,23 +127,35 @@ def taylor(func: Function, x: Any, v: Any, order: int, *, method: str = "auto") 
         value = func(x)
         tensors(flatten(value)[0], "taylor")
         return [value]
-    if method != "nested":
-        try:
-            rest: list[list[Tensor | None]] = [[None] * len(xs)] * (order - 1)
-            value, coefficients = _propagate(func, xs, structure, [list(vs), *rest])
-            outer = flatten(value)[1]
-            return [value, *(unflatten(outer, leaves) for leaves in coefficients)]
-        except _core.NotDifferentiableError:
-            if method == "pass":
-                raise
-    return _nested(func, x, v, order)
+    with _core._Rewind() as generators:
+        if method != "nested":
+            try:
+                rest: list[list[Tensor | None]] = [[None] * len(xs)] * (order - 1)
+                value, coefficients = _propagate(func, xs, structure, [list(vs), *rest])
+                outer = flatten(value)[1]
+                return [value, *(unflatten(outer, leaves) for leaves in coefficients)]
+            except _core.NotDifferentiableError:
+                if method == "pass":
+                    raise
+                generators.rewind()
+        return _nested(func, x, v, order, generators)
 
 
-def _nested(func: Function, x: Any, v: Any, order: int) -> list[Any]:
-    """The same numbers from forward mode nested ``order`` times along the line."""
-    found: list[Any] = [func(x)]
+def _nested(func: Function, x: Any, v: Any, order: int, generators: _core._Rewind) -> list[Any]:
+    """The same coefficients from forward mode nested ``order`` times, all of which draw the same random numbers."""
+    level = _core.Level("taylor")
+    try:
+        found: list[Any] = [func(x)]
+    finally:
+        level.exit()
+    if level.wrote_outside:
+        raise RuntimeError(
+            f"taylor: {name_of(func)} changes a tensor from outside in place, and runs again for each order; "
+            "clone() it inside the function"
+        )
     derivative = func
     for k in range(1, order + 1):
+        generators.rewind()
         derivative = _along(derivative, v)
         leaves, outer = flatten(derivative(x))
         # Integers have no slope: their zeros stay integers.

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from .. import _core
-from .._core import Tensor
+from .._core import DataDependentError, Tensor
 from .._tree import flatten, unflatten
+from ..autograd._lanes import equal
 from ..autograd._rules import differentiated, floating
 from ..autograd.function import Function, listed
 from ..autograd.grad_mode import enable_grad
@@ -196,7 +197,8 @@ def _same(tensor: Tensor) -> Tensor:
 
 
 _CAPTURED = (
-    "checkpoint: the function reads a tensor that a transform follows and is not an argument; pass it as an argument"
+    "checkpoint: inside of a func transform the function reads a tensor that requires a gradient, or that a transform "
+    "follows, and is not an argument; pass it as an argument, or detach() it"
 )
 
 
@@ -226,6 +228,8 @@ class _Again:
 
 class _Followed(Function):
     """A function as an operator whose rules run it again: the way inside of func transforms."""
+
+    _runs_again = True
 
     @staticmethod
     def forward(ctx: Any, call: Callable[..., Any], again: _Again, *leaves: Tensor) -> Any:
@@ -290,6 +294,7 @@ def _followed(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
     leaves, structure = flatten((args, kwargs))
     places = [i for i, x in enumerate(leaves) if isinstance(x, Tensor)]
     nested: list[Any] = []
+    beside: list[list[Any]] = []  # what is no tensor, of each run
 
     def call(*tensors: Tensor) -> tuple[Tensor, ...]:
         """The function of its tensors alone; ``nested`` tells where the results belong among others."""
@@ -299,10 +304,18 @@ def _followed(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
         new_args, new_kwargs = unflatten(structure, full)
         ys, outer = flatten(function(*new_args, **new_kwargs))
         nested[:] = [outer, ys]
+        beside.append([y for y in ys if not isinstance(y, Tensor)])
         return tuple(y for y in ys if isinstance(y, Tensor))
 
     found = iter(listed(_Followed.apply(call, again, *[leaves[i] for i in places])))
     outer, ys = nested
+    if not all(equal(others, beside[0]) for others in beside):
+        error = DataDependentError(
+            "checkpoint: the function returns something other than a tensor that differs from lane to lane"
+        )
+        watchers = [name for i in places for name in leaves[i]._watchers]
+        error.level = next(int(n.partition("@")[2]) for n in watchers if n.startswith("batch"))  # type: ignore[attr-defined]
+        raise error
     return unflatten(outer, [next(found) if isinstance(y, Tensor) else y for y in ys])
 
 

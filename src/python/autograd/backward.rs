@@ -219,8 +219,14 @@ fn places_of(op: &'static str, inputs: &[Target]) -> PyResult<Vec<Edge>> {
                 Target::Tensor(t) => t,
                 Target::Edge(edge) => return Ok(edge.clone()),
             };
-            pullback::place(&t.get().value()?).ok_or_else(|| {
-                let why = "does not require a gradient; call requires_grad_() on it before the computation";
+            let value = t.get().value()?;
+            pullback::place(&value).ok_or_else(|| {
+                let why = match value {
+                    Value::Traced(_) => {
+                        "is followed by a func transform, not by autograd; use func.grad or func.vjp there"
+                    }
+                    _ => "does not require a gradient; call requires_grad_() on it before the computation",
+                };
                 Error::graph(op, format!("input {i} {why}")).into()
             })
         })

@@ -1,4 +1,4 @@
-//! Rules written in Python while they run: what they detach and then read as plain numbers has lost its derivative.
+//! Rules written in Python while they run: what they read as plain numbers has lost its derivative.
 use super::custom::name_of;
 use crate::{
     array::Array,
@@ -55,14 +55,18 @@ pub fn detaching(value: &Value) {
         }
     });
 }
-/// An error if a rule reads numbers that it detached: whoever differentiates the rule would take them for constants.
-pub fn reading(op: &'static str, array: &Array) -> Result<()> {
+/// An error if a rule reads numbers of a value that somebody differentiates by, or that it detached from one: these would
+/// pass for constants. Branches (`bool`) are no numbers.
+pub fn reading(op: &'static str, value: &Value) -> Result<()> {
     RUNNING.with_borrow(|rules| match rules.last() {
-        Some(Running { name: Some(name), detached }) if detached.iter().any(|d| d.shares_storage(array)) => {
+        Some(Running { name: Some(name), detached })
+            if op != "bool"
+                && (differentiated(value) || detached.iter().any(|d| d.shares_storage(value.storage()))) =>
+        {
             Err(Error::not_differentiable(
                 name,
                 format!(
-                    "its rule reads the plain numbers ({op}) of a detached tensor while the rule itself is being \
+                    "its rule reads the plain numbers ({op}) of a tensor while the rule itself is being \
                      differentiated, which would lose that derivative; write it in tensor operations, or mark \
                      backward() once_differentiable"
                 ),

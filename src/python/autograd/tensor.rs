@@ -179,6 +179,10 @@ impl Tensor {
         detaching(&value);
         Ok(value.detached().into())
     }
+    /// Whether both lie, at least in part, on the same memory.
+    fn _shares_storage(&self, other: &Tensor) -> PyResult<bool> {
+        Ok(self.value()?.storage().shares_storage(other.value()?.storage()))
+    }
     /// Forget the history in place; raises RuntimeError for a view.
     ///
     /// >>> (rg.ones(2, requires_grad=True) * 2).detach_()
