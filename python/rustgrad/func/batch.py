@@ -33,7 +33,9 @@ def vmap(
     arguments are not sliced. ``out_dims=None`` returns once what is the same in all lanes, and raises if it is not.
     ``randomness`` says what random operators do: raise RuntimeError, draw ``"different"`` numbers in each lane, or the
     ``"same"`` ones. ``chunk_size`` lanes at a time bound the memory. A function that asks for plain numbers (``if t:``,
-    ``.item()``, a boolean mask) runs lane by lane, with one warning; ``fallback="error"`` refuses it.
+    ``.item()``, a boolean mask) runs lane by lane, with one warning; ``fallback="error"`` refuses it. Such a function
+    must let the refusal pass: what catches every exception catches it, too. In-place operations on a sliced argument
+    change the lane's copy, not the caller's tensor; tensors that are not sliced are changed themselves.
 
     Derivative: that of the function, slice by slice, in either mode.
 
