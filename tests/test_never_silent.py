@@ -67,6 +67,50 @@ class TestLaneByLane:
         both = func.grad(lambda z: func.vmap(KeepsNumbers.apply)(z).sum())(lanes())
         np.testing.assert_array_equal(both.numpy(), 3 * lanes().numpy() ** 2)
 
+    def test_what_only_some_lanes_keep_is_their_own(self):
+        class Branch(Function):
+            @staticmethod
+            def forward(ctx, x):
+                if bool(x.sum() > 10):
+                    ctx.large = True
+                ctx.save_for_backward(x)
+                return x**2
+
+            @staticmethod
+            def backward(ctx, g):
+                (x,) = ctx.saved_tensors
+                return g * 2 * x * (10.0 if hasattr(ctx, "large") else 1.0)
+
+        class Saves(Function):
+            @staticmethod
+            def forward(ctx, x):
+                y = x**2
+                ctx.save_for_backward(y if bool(x.sum() > 10) else x)
+                return y
+
+            @staticmethod
+            def backward(ctx, g):
+                return g * ctx.saved_tensors[0]
+
+        for function in (Branch, Saves):
+            self.each(func.grad(lambda z, f=function: f.apply(z).sum()))
+
+    def test_equal_tensors_in_containers_may_move_differently(self):
+        class Held(Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.held = [x]
+                float(x)
+                return x**2
+
+            @staticmethod
+            def backward(ctx, g):
+                return 2 * g * ctx.held[0]
+
+        f = lambda a: func.vmap(func.grad(Held.apply))(rg.stack([a, 2 * a - 1])).sum()
+        with pytest.raises(rg.NotDifferentiableError, match="Held"):
+            func.grad(f)(rg.tensor(1.0, dtype=F64))
+
     def test_what_is_returned_beside_tensors_is_each_lanes_own(self):
         product = lambda pair: pair[0] * pair[1]
         self.each(lambda z: product(Pair.apply(z)))

@@ -63,6 +63,7 @@ SPECIAL = {
     "rustgrad._core._edge_of": "builtins.tuple[Node, builtins.int]",
     "rustgrad._core._gradient": "builtins.tuple[Any, Tensor] | None",
     "Level.wrote_outside": "builtins.bool",
+    "Tensor._shares_storage": "builtins.bool",
     "rustgrad._core._push": "builtins.tuple[Any, Any] | None",
     "rustgrad._core._record_call": "builtins.tuple[Level, builtins.tuple[Tensor, ...], Any, Any] | None",
     "rustgrad._core._flatten": "builtins.tuple[builtins.list[Any], Any] | None",

@@ -341,5 +341,5 @@ pub fn hardtanh(x: &Value, min: f64, max: f64) -> Result<Value> {
         let why = format!("cannot limit uint8 elements to {min}, which they do not hold; convert them with .to(dtype)");
         return Err(Error::value("hardtanh", why));
     }
-    Limit::open(min, max).of(x)
+    Limit::open(min, max).of(x).map_err(|e| e.named("hardtanh"))
 }

@@ -45,13 +45,13 @@ def over_lanes(rules: Rules, args: tuple[Any, ...], level: Level, interpret: Int
     ]
     if not lanes:
         raise ValueError(f"{rules.name}: runs lane by lane, and there are no lanes to learn its shape")
-    for ys in zip(*(lane.outputs for lane in lanes), strict=True):
-        if not isinstance(ys[0], Tensor):
-            _refuse_differences(rules, level, "returns", ys)
-    for attribute, value in vars(lanes[0].ctx).items():
-        if not attribute.startswith("_") and not isinstance(value, Tensor):
-            kept = [vars(lane.ctx).get(attribute) for lane in lanes]
-            _refuse_differences(rules, level, f"keeps as ctx.{attribute}", kept)
+    first = _beside_tensors(lanes[0])
+    if not all(equal(_beside_tensors(lane), first) for lane in lanes[1:]):
+        error = DataDependentError(
+            f"{rules.name}: what it returns or keeps on ctx differs from lane to lane in more than numbers of tensors"
+        )
+        error.level = level.id  # type: ignore[attr-defined]
+        raise error  # one call cannot stand for such lanes: let the whole program run lane by lane
     outputs = [
         level.batch(_core.stack(list(ys))) if isinstance(ys[0], Tensor) else ys[0]
         for ys in zip(*(lane.outputs for lane in lanes), strict=True)
@@ -59,18 +59,26 @@ def over_lanes(rules: Rules, args: tuple[Any, ...], level: Level, interpret: Int
     return _joined(outputs, lanes, level)
 
 
-def _refuse_differences(rules: Rules, level: Level, what: str, values: Sequence[Any]) -> None:
-    """One call cannot stand for lanes that differ in what is no tensor: let the whole program run lane by lane."""
-    if not all(v is values[0] or equal(v, values[0]) for v in values):
-        error = DataDependentError(f"{rules.name}: {what} something other than a tensor that differs from lane to lane")
-        error.level = level.id  # type: ignore[attr-defined]
-        raise error
+def _beside_tensors(lane: Outcome) -> list[Any]:
+    """All that a call leaves behind but the numbers of its tensors: which there are, and what is none."""
+    own = lambda values: [Tensor if isinstance(v, Tensor) else v for v in values]
+    kept = {name: value for name, value in vars(lane.ctx).items() if not name.startswith("_")}
+    places = [(p.kind, p.index, p.other is None) for p in (*lane.saved, *lane.saved_forward)]
+    return [own(lane.outputs), list(kept), own(kept.values()), places, len(lane.saved), sorted(lane.constant)]
 
 
 def equal(a: Any, b: Any) -> bool:
-    """Whether two things that are no tensors are surely the same."""
+    """Whether two things are surely the same; tensors are if they are one, since equal numbers may move differently."""
+    if a is b:
+        return True
+    if type(a) is not type(b) or isinstance(a, Tensor):
+        return False
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(equal, a, b))
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(map(equal, a.values(), b.values()))
     try:
-        return type(a) is type(b) and bool(a == b)
+        return bool(a == b)
     except (RuntimeError, TypeError, ValueError):
         return False  # what does not compare with a plain answer
 

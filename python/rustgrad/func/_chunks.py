@@ -1,4 +1,4 @@
-"""Work in chunks: how many rows at a time, within which memory, and a bar that shows how far it is."""
+"""Work in chunks: how many rows at a time, within which memory, where they go, and a bar that shows how far it is."""
 
 from __future__ import annotations
 

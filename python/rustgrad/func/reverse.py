@@ -93,7 +93,6 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
     >>> rg.func.grad_and_value(lambda x: (x * x).sum())(rg.tensor([1.0, 2.0]))
     (tensor([2., 4.]), tensor(5.))
     """
-
     gradient = _Gradient(func, argnums, has_aux)
 
     @functools.wraps(func)
