@@ -48,6 +48,11 @@ def test_hooks_that_fail():
         y.sum().backward()
     with graph.saved_tensors_hooks(lambda t: {}["no"], lambda t: t), pytest.raises(KeyError):
         x * x
+    with (
+        graph.saved_tensors_hooks(lambda t: t.detach().mul_(2), lambda t: t),
+        pytest.raises(RuntimeError, match=r"changed the saved tensor of shape \[1\] in place by mul_"),
+    ):
+        x * (x + 1)
     with graph.disable_saved_tensors_hooks("not here"), pytest.raises(RuntimeError, match="not here"):
         graph.saved_tensors_hooks(lambda t: t, lambda t: t).__enter__()
 

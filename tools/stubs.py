@@ -65,7 +65,7 @@ SPECIAL = {
     "Level.wrote_outside": "builtins.bool",
     "Tensor._shares_storage": "builtins.bool",
     "rustgrad._core._push": "builtins.tuple[Any, Any] | None",
-    "rustgrad._core._record_call": "builtins.tuple[Level, builtins.tuple[Tensor, ...], Any, Any] | None",
+    "rustgrad._core._vjp": "Any",
     "rustgrad._core._flatten": "builtins.tuple[builtins.list[Any], Any] | None",
     "rustgrad._core._spread": "builtins.list[Any] | None",
     "rustgrad._core._over_lanes": "builtins.tuple[Exception | None, Any] | None",

@@ -83,6 +83,18 @@ pub(super) fn pack(value: &Value) -> Result<Option<Packed>> {
         _ => None,
     });
     let Some(hook) = hook else { return Ok(None) };
+    let version = value.version();
     let content = hook.pack(value.clone())?;
+    if value.version() != version {
+        return Err(Error::graph(
+            "saved_tensors_hooks",
+            format!(
+                "the pack hook changed the saved tensor of shape {} in place by {}, so that the operator's own result and \
+                 derivative would change; clone() it first",
+                show(value.shape()),
+                value.last_writer()
+            ),
+        ));
+    }
     Ok(Some(Packed { content, like: value.aval() }))
 }

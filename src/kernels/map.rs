@@ -86,18 +86,19 @@ fn run<T: Element, U: Element, const K: usize, const M: usize>(
         }
     }
     if len <= SMALL {
-        let mut buffers = [[T::default(); SMALL]; K];
+        let mut buffers: [[T; SMALL]; K] = std::array::from_fn(|k| match &sources[k] {
+            Source::Splat(v) => [*v; SMALL],
+            _ => [T::default(); SMALL],
+        });
         through_buffers(sources, &direct, start, outs, SMALL, buffers.each_mut().map(|b| &mut b[..]), f);
     } else {
         let block = BLOCK.min(len);
-        let mut memory = vec![T::default(); block * K];
-        let mut rest = &mut memory[..];
-        let buffers = std::array::from_fn(|_| {
-            let (head, tail) = std::mem::take(&mut rest).split_at_mut(block);
-            rest = tail;
-            head
+        let mut memory: [Vec<T>; K] = std::array::from_fn(|k| match &sources[k] {
+            Source::Slice(_) => Vec::new(),
+            Source::Splat(v) => vec![*v; block],
+            Source::Strided(_) => vec![T::default(); block],
         });
-        through_buffers(sources, &direct, start, outs, block, buffers, f);
+        through_buffers(sources, &direct, start, outs, block, memory.each_mut().map(|m| &mut m[..]), f);
     }
 }
 /// Elements `done..done + n` of every result.
@@ -188,9 +189,9 @@ fn through_buffers<T: Element, U: Element, const K: usize, const M: usize>(
     while done < len {
         let n = block.min(len - done);
         for k in 0..K {
-            // A constant fills its buffer once; a slice needs none.
-            if direct[k].is_none() && (done == 0 || matches!(sources[k], Source::Strided(_))) {
-                sources[k].fill(start + done, &mut buffers[k][..n]);
+            // A constant filled its buffer before; a slice needs none.
+            if let Source::Strided(view) = &sources[k] {
+                view.gather(start + done, &mut buffers[k][..n]);
             }
         }
         let ins: [&[T]; K] = std::array::from_fn(|k| match direct[k] {

@@ -82,6 +82,8 @@ pub trait Real:
     /// −1, 0 or 1; 0 for NaN, as in PyTorch.
     fn sign(self) -> Self;
     fn reciprocal(self) -> Self;
+    /// Whether the reciprocal of all numbers of this size is finite.
+    fn reciprocal_fits(self) -> bool;
     fn rsqrt(self) -> Self;
 
     fn exp(self) -> Self;
@@ -274,6 +276,10 @@ macro_rules! real {
             #[inline(always)]
             fn reciprocal(self) -> $t {
                 1.0 / self
+            }
+            #[inline(always)]
+            fn reciprocal_fits(self) -> bool {
+                $t::abs(self) >= $t::MIN_POSITIVE
             }
             #[inline(always)]
             fn rsqrt(self) -> $t {

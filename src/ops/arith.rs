@@ -114,6 +114,17 @@ impl Binary for Div {
     fn slope_b<N: Num>(&self, a: N, b: N) -> N {
         -(a / b.clone()) / b
     }
+    /// One division instead of two; the reciprocal of a subnormal number may be infinite.
+    const QUICK_B: bool = true;
+    #[inline(always)]
+    fn fits_b<T: Real>(&self, b: T) -> bool {
+        b.reciprocal_fits()
+    }
+    #[inline(always)]
+    fn quick_b<T: Real>(&self, a: T, b: T) -> T {
+        let r = b.reciprocal();
+        -(a * r) * r
+    }
     /// Smith's algorithm (1962), which scales by the larger part of the divisor and so neither overflows nor loses zeros.
     fn complex(&self, a: Complex<f64>, b: Complex<f64>) -> Complex<f64> {
         if b == Complex::default() {

@@ -26,15 +26,17 @@ pub const WORTHWHILE: usize = 1 << 11;
 pub trait Slope: Copy + Send + Sync + 'static {
     const NAME: &'static str;
     const COST: usize;
+    /// The number that it is everywhere, if it reads nothing.
+    const CONSTANT: Option<f64> = None;
     fn slope<T: Real>(&self, a: T, b: T) -> T;
     /// Whether a slope of 0 says that the input is not used.
     #[inline(always)]
     fn gates(&self) -> bool {
         false
     }
-    /// Whether `slope` holds for the operand; elsewhere `full` is used.
+    /// Whether `slope` holds for the operands; elsewhere `full` is used.
     #[inline(always)]
-    fn fits<T: Real>(&self, _a: T) -> bool {
+    fn fits<T: Real>(&self, _a: T, _b: T) -> bool {
         true
     }
     const LIMITED: bool = false;
@@ -52,12 +54,13 @@ where
 {
     const NAME: &'static str = E::NAME;
     const COST: usize = E::COST;
+    const CONSTANT: Option<f64> = match E::SLOPE {
+        Of::Constant(c) => Some(c),
+        _ => None,
+    };
     #[inline(always)]
     fn slope<T: Real>(&self, v: T, _: T) -> T {
-        match E::SLOPE {
-            Of::Constant(c) => <T as Real>::lit(c),
-            _ => self.0.slope(v),
-        }
+        self.0.slope(v)
     }
     #[inline(always)]
     fn gates(&self) -> bool {
@@ -65,7 +68,7 @@ where
     }
     const LIMITED: bool = E::SLOPE_LIMITED;
     #[inline(always)]
-    fn fits<T: Real>(&self, v: T) -> bool {
+    fn fits<T: Real>(&self, v: T, _: T) -> bool {
         self.0.fits(v)
     }
     #[inline(always)]
@@ -82,8 +85,24 @@ where
 {
     const NAME: &'static str = E::NAME;
     const COST: usize = if matches!(E::READS[SIDE], Reads::Constant(_)) { 1 } else { E::COST };
+    const CONSTANT: Option<f64> = match E::READS[SIDE] {
+        Reads::Constant(c) => Some(c),
+        _ => None,
+    };
     #[inline(always)]
     fn slope<T: Real>(&self, a: T, b: T) -> T {
+        match Self::LIMITED {
+            true => self.0.quick_b(a, b),
+            false => slope::<E, T, SIDE>(&self.0, a, b),
+        }
+    }
+    const LIMITED: bool = E::QUICK_B && SIDE == 1;
+    #[inline(always)]
+    fn fits<T: Real>(&self, _: T, b: T) -> bool {
+        self.0.fits_b(b)
+    }
+    #[inline(always)]
+    fn full<T: Real>(&self, a: T, b: T) -> T {
         slope::<E, T, SIDE>(&self.0, a, b)
     }
     #[inline(always)]
@@ -93,10 +112,10 @@ where
 }
 
 #[inline(always)]
-fn all_fit<S: Slope, T: Real>(s: &S, xs: &[T]) -> bool {
+fn all_fit<S: Slope, T: Real>(s: &S, a: &[T], b: &[T]) -> bool {
     let mut outside = T::Flag::default();
-    for &x in xs {
-        outside = outside | T::flag(!s.fits(x));
+    for (&a, &b) in a.iter().zip(b) {
+        outside = outside | T::flag(!s.fits(a, b));
     }
     outside == T::Flag::default()
 }
@@ -107,7 +126,7 @@ impl<S: Slope, T: Real, const ADD: bool> Kernel for Onto<'_, S, T, ADD> {
     #[inline(always)]
     fn run(self) {
         let Onto(s, [t, a, b], out) = self;
-        if S::LIMITED && !all_fit(s, a) {
+        if S::LIMITED && !all_fit(s, a, b) {
             for (((&t, &a), &b), out) in t.iter().zip(a).zip(b).zip(out) {
                 let y = scaled(s.gates(), t, s.full(a, b));
                 *out = if ADD { *out + y } else { y };
@@ -127,7 +146,7 @@ impl<S: Slope, T: Real> Kernel for Over<'_, S, T> {
     #[inline(always)]
     fn run(self) {
         let Over(s, [a, b], t) = self;
-        if S::LIMITED && !all_fit(s, a) {
+        if S::LIMITED && !all_fit(s, a, b) {
             for ((&a, &b), t) in a.iter().zip(b).zip(t) {
                 *t = scaled(s.gates(), *t, s.full(a, b));
             }
@@ -135,6 +154,30 @@ impl<S: Slope, T: Real> Kernel for Over<'_, S, T> {
         }
         for ((&a, &b), t) in a.iter().zip(b).zip(t) {
             *t = scaled(s.gates(), *t, s.slope(a, b));
+        }
+    }
+}
+
+/// `out = t * slope`, or `out += t * slope`, for a slope that is the same everywhere.
+struct Multiple<'a, T, const ADD: bool>(T, &'a [T], &'a mut [T]);
+impl<T: Real, const ADD: bool> Kernel for Multiple<'_, T, ADD> {
+    type Out = ();
+    #[inline(always)]
+    fn run(self) {
+        let Multiple(slope, t, out) = self;
+        for (&t, out) in t.iter().zip(out) {
+            *out = if ADD { *out + t * slope } else { t * slope };
+        }
+    }
+}
+/// `t *= slope`, for a slope that is the same everywhere.
+struct Multiplied<'a, T>(T, &'a mut [T]);
+impl<T: Real> Kernel for Multiplied<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run(self) {
+        for t in self.1 {
+            *t = *t * self.0;
         }
     }
 }
@@ -169,6 +212,19 @@ impl<S: Slope> Product<S> {
         Ok([source(a)?, source(b)?])
     }
     fn onto<T: Real + Element, const ADD: bool>(&self, out: &mut Array) -> Result<()> {
+        if let Some(c) = S::CONSTANT {
+            if c == 0.0 {
+                // Strongly zero: an infinite cotangent does not pass.
+                if !ADD {
+                    out.slice_mut::<T>()?.fill(T::default());
+                }
+                return Ok(());
+            }
+            zip([Source::of(self.t.strided::<T>()?)], [out.slice_mut::<T>()?], 1, &|[t], [out]| {
+                dispatch(Multiple::<T, ADD>(<T as Real>::lit(c), t, out));
+            });
+            return Ok(());
+        }
         let [a, b] = self.operands::<T>()?;
         let sources = [Source::of(self.t.strided::<T>()?), a, b];
         zip(sources, [out.slice_mut::<T>()?], S::COST, &|ins, [out]| {
@@ -177,6 +233,16 @@ impl<S: Slope> Product<S> {
         Ok(())
     }
     fn over<T: Real + Element>(&self, out: &mut Array) -> Result<()> {
+        if let Some(c) = S::CONSTANT {
+            if c == 0.0 {
+                out.slice_mut::<T>()?.fill(T::default());
+                return Ok(());
+            }
+            zip::<T, T, 0, 1>([], [out.slice_mut::<T>()?], 1, &|[], [t]| {
+                dispatch(Multiplied(<T as Real>::lit(c), t));
+            });
+            return Ok(());
+        }
         zip(self.operands::<T>()?, [out.slice_mut::<T>()?], S::COST, &|ins, [out]| {
             dispatch(Over(&self.slope, ins, out));
         });

@@ -18,7 +18,7 @@ use crate::{
     num::{Expr, FullRange, Num},
     op::{one, Arrays, Call, Locality, Op, Saved, Saves, Share, Shares, Slopes, Values, Which},
     shape::{show, Dims},
-    trace::{apply, recorded, weak_zeros, Value},
+    trace::{apply, on_one_tape, recorded, weak_zeros, Value},
 };
 use num_complex::Complex;
 use std::fmt::Debug;
@@ -71,8 +71,10 @@ where
     }
     /// Apply to a value of any dtype, integers converted as PyTorch does.
     fn of(self, x: &Value) -> Result<Value> {
-        if let Some(y) = x.plain().and_then(|a| small(&self, a)) {
-            return recorded(Map1(self), [x], y);
+        if let Some((level, [a])) = on_one_tape([x]) {
+            if let Some(y) = small(&self, a) {
+                return recorded(Map1(self), level, [x], y);
+            }
         }
         if let (DType::Bool, Some(dtype)) = (x.dtype(), Self::ON_BOOLEANS) {
             return super::convert::to(&Map1(self).call(&[&super::convert::to(x, DType::I64)?])?, dtype);

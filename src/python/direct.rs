@@ -3,17 +3,15 @@
 use super::{
     autograd::asks_for_numbers,
     func::{check_tangent, randomness_of, stacked, watched, zeros_of, Level},
+    pullback::pulled,
     tensor::Tensor,
-    tree::{shown, spread, Nest},
+    tree::{spread, Nest},
 };
 use crate::{
     array::Array,
     dtype::Scalar,
     error::Error,
-    graph::{
-        sweep::{sweep, Options},
-        Edge,
-    },
+    graph::Edge,
     shape::{show, Dims},
     trace::{reach, Kind, Lanes, Level as CoreLevel, LevelRef, Value},
 };
@@ -62,37 +60,13 @@ fn _push<'py>(
     Ok(Some(pair.into_any()))
 }
 
-fn tensor(py: Python<'_>, value: Value) -> PyResult<Bound<'_, PyAny>> {
+pub fn tensor(py: Python<'_>, value: Value) -> PyResult<Bound<'_, PyAny>> {
     Ok(Bound::new(py, Tensor::new(value))?.into_any())
 }
 /// Leaves put back into the tuple of arguments that they were found in.
-fn arguments<'py>(py: Python<'py>, nest: &Nest, leaves: Vec<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyTuple>> {
+pub fn arguments<'py>(py: Python<'py>, nest: &Nest, leaves: Vec<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyTuple>> {
     Ok(nest.filled(py, &mut leaves.into_iter())?.cast_into::<PyTuple>()?)
 }
-type Recorded<'py> = (Level, Bound<'py, PyTuple>, Bound<'py, PyAny>, Bound<'py, PyAny>);
-/// (level, watched inputs, output, structure of the primals) of `func` at tensors, the level still active; None before
-/// anything is called if there is more than tensors to it.
-#[pyfunction]
-fn _record_call<'py>(
-    py: Python<'py>,
-    func: &Bound<'py, PyAny>,
-    primals: &Bound<'py, PyTuple>,
-) -> PyResult<Option<Recorded<'py>>> {
-    let mut xs = Vec::new();
-    let Some(nest) = Nest::of(primals, &mut xs, 0)? else { return Ok(None) };
-    if xs.is_empty() {
-        return Ok(None);
-    }
-    let level = CoreLevel::enter("func.vjp");
-    let mut inputs = Vec::with_capacity(xs.len());
-    for x in xs {
-        inputs.push(tensor(py, watched("vjp", level.info(), x.get().value()?)?.0)?);
-    }
-    let watched = PyTuple::new(py, &inputs)?;
-    let out = func.call1(arguments(py, &nest, inputs)?)?;
-    Ok(Some((Level::of(level), watched, out, shown(py, nest)?)))
-}
-
 /// What `grad` refuses: anything but one real number.
 fn single_number(out: &Bound<'_, PyAny>) -> PyResult<Value> {
     let Ok(y) = out.cast::<Tensor>() else {
@@ -121,8 +95,8 @@ fn single_number(out: &Bound<'_, PyAny>) -> PyResult<Value> {
     }
     Ok(value)
 }
-/// The cotangents of `inputs` from that of `output`, zeros where there is no dependence; and the output's own value.
-fn pulled(
+/// The gradients by `inputs` of an output of the level, and the output's own value.
+fn differentiated(
     py: Python<'_>,
     info: &LevelRef,
     output: &Value,
@@ -130,23 +104,14 @@ fn pulled(
     likes: &[Value],
 ) -> PyResult<(Vec<Value>, Value)> {
     reach::settled("func.grad", output, info)?;
-    let Some(Kind::Taped { value, edge }) = output.at(info) else {
-        let zeros = likes.iter().map(|like| zeros_of("grad", like)).collect::<Result<_, Error>>()?;
-        return Ok((zeros, output.clone()));
+    let (roots, value) = match output.at(info) {
+        Some(Kind::Taped { value, edge }) => {
+            let one = Array::full("grad", Dims::new(), output.dtype(), Scalar::Float(1.0))?;
+            (vec![(edge.clone(), Value::Array(one))], value)
+        }
+        _ => (Vec::new(), output),
     };
-    let one = Value::Array(Array::full("grad", Dims::new(), output.dtype(), Scalar::Float(1.0))?);
-    let options = Options {
-        retain_graph: false,
-        create_graph: false,
-        level: Some(info),
-        capture: Some(inputs),
-        accumulate: false,
-        every_leaf: true,
-    };
-    let roots = vec![(edge.clone(), one)];
-    let found = py.detach(|| sweep(roots, &options))?;
-    let filled = found.into_iter().zip(likes).map(|(g, like)| g.map_or_else(|| zeros_of("grad", like), Ok));
-    Ok((filled.collect::<Result<_, Error>>()?, value.clone()))
+    Ok((pulled(py, "grad", info, roots, inputs, likes, false)?, value.clone()))
 }
 /// (gradient by argument `place`, value) of a function of positional arguments, or None before anything is called if
 /// there is more than tensors to that argument.
@@ -178,7 +143,7 @@ fn _gradient<'py>(
     let y = single_number(&out)?;
     let info = level.info().clone();
     drop(level);
-    let (gradients, y) = pulled(py, &info, &y, &edges, &likes)?;
+    let (gradients, y) = differentiated(py, &info, &y, &edges, &likes)?;
     let gradients = gradients.into_iter().map(|g| tensor(py, g)).collect::<PyResult<Vec<_>>>()?;
     Ok(Some((nest.filled(py, &mut gradients.into_iter())?, Tensor::new(y))))
 }
@@ -247,7 +212,6 @@ fn _over_lanes<'py>(
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(_push, m)?)?;
-    m.add_function(wrap_pyfunction!(_record_call, m)?)?;
     m.add_function(wrap_pyfunction!(_over_lanes, m)?)?;
     m.add_function(wrap_pyfunction!(_gradient, m)?)
 }

@@ -17,6 +17,7 @@ mod nn;
 mod numpy;
 mod order;
 mod protocols;
+mod pullback;
 mod random;
 mod reduce;
 mod shape;
@@ -39,6 +40,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     autograd::register(m)?;
     func::register(m)?;
     direct::register(m)?;
+    pullback::register(m)?;
     tree::register(m)?;
     sparse::register(m)?;
     arith::register(m)?;

@@ -14,7 +14,7 @@ pub use mode::{
     set_inference, set_weak_zeros, weak_zeros, SilentTape,
 };
 pub use series::series;
-pub use tape::{record_custom, recorded, relabel};
+pub use tape::{on_one_tape, record_custom, recorded, relabel};
 pub use value::{Kind, Taped, Traced, Value};
 
 use crate::{

@@ -4,7 +4,7 @@ use crate::{
     array::Array,
     error::Result,
     graph::{origin, Edge, Kept, NodeRef, Parents, SavedValue},
-    op::{Op, Prim, Values, Which},
+    op::{Op, Prim, Saves, Values, Which},
     ops::custom::Custom,
 };
 use smallvec::SmallVec;
@@ -22,6 +22,19 @@ pub(super) fn record_bottom(op: Prim, xs: &[&Value]) -> Result<Values> {
 }
 /// Record on the tape of a transformation; the levels below see the op as well.
 pub(super) fn record(level: &LevelRef, op: Prim, xs: &[&Value]) -> Result<Values> {
+    match xs {
+        [x] => {
+            if let Some((_, arrays)) = on_one_tape([x]) {
+                return record_numbers(level, op, xs, &arrays);
+            }
+        }
+        [a, b] => {
+            if let Some((_, arrays)) = on_one_tape([a, b]) {
+                return record_numbers(level, op, xs, &arrays);
+            }
+        }
+        _ => {}
+    }
     let mut values: SmallVec<[&Value; 4]> = SmallVec::new();
     let mut parents: Parents = SmallVec::new();
     for x in xs {
@@ -42,6 +55,22 @@ pub(super) fn record(level: &LevelRef, op: Prim, xs: &[&Value]) -> Result<Values
     }
     let ys = apply_prim(op.clone(), &values)?;
     finish(Some(level), op, parents, |i| Ok(values[i].clone()), |i| values[i].aval(), ys)
+}
+/// As `record`, of one or two values that no other level watches.
+fn record_numbers(level: &LevelRef, op: Prim, xs: &[&Value], arrays: &[&Array]) -> Result<Values> {
+    let ys = op.eval(arrays)?;
+    if !op.differentiable() || !records(Some(level)) {
+        return Ok(ys.into_iter().map(Value::Array).collect());
+    }
+    let edges: [Option<&Edge>; 2] = std::array::from_fn(|i| xs.get(i).and_then(|x| x.edge_at(Some(level))));
+    let real = arrays.iter().all(|x| !x.dtype().is_complex());
+    if let ([y], true) = (&ys[..], real) {
+        let saves = op.saves(wanted(&edges));
+        if let Some(node) = y.dtype().is_float().then(|| short_node(&op, saves, arrays, edges, y)).flatten() {
+            return Ok(crate::op::one(Value::Array(y.clone()).taped(Some(level), Edge { node, slot: 0 })));
+        }
+    }
+    history(Some(level), op, arrays, &edges[..xs.len()], ys.into_iter().map(Value::Array).collect())
 }
 /// Make the node and wrap the outputs that can carry a derivative.
 #[inline]
@@ -89,28 +118,81 @@ fn finish(
         })
         .collect())
 }
-/// The result `y` of an elementwise op on values of the bottom level, with its history if any of them has one.
+/// The numbers of values that no more than one tape watches, and its level, if it is not the bottom one; `None` if there
+/// is more to them.
 #[inline]
-pub fn recorded<O: Op, const N: usize>(op: O, xs: [&Value; N], y: Array) -> Result<Value> {
-    if xs.iter().all(|x| matches!(x, Value::Array(_))) || !O::DIFFERENTIABLE || !records(None) {
+pub fn on_one_tape<const N: usize>(xs: [&Value; N]) -> Option<(Option<&LevelRef>, [&Array; N])> {
+    let (mut level, mut bottom): (Option<&LevelRef>, bool) = (None, false);
+    let mut arrays = [xs[0].storage(); N];
+    for (x, array) in xs.iter().zip(&mut arrays) {
+        *array = match x {
+            Value::Array(a) => a,
+            Value::Taped(t) => {
+                bottom = true;
+                &t.array
+            }
+            Value::Traced(t) => match &t.kind {
+                Kind::Taped { value: Value::Array(a), .. } if level.is_none_or(|l| l.id() == t.level.id()) => {
+                    level = Some(&t.level);
+                    a
+                }
+                _ => return None,
+            },
+        };
+    }
+    (level.is_none() || !bottom).then_some((level, arrays))
+}
+/// The result `y` of an elementwise op on the numbers of values `on_one_tape`, with its history if any of them has one.
+#[inline]
+pub fn recorded<O: Op, const N: usize>(op: O, level: Option<&LevelRef>, xs: [&Value; N], y: Array) -> Result<Value> {
+    if let Some(level) = level {
+        level.check(op.name())?;
+    }
+    let watched = level.is_some() || xs.iter().any(|x| matches!(x, Value::Taped(_)));
+    if !watched || !O::DIFFERENTIABLE || !records(level.map(|l| &**l)) {
         return Ok(Value::Array(y));
     }
-    let edges: [Option<&Edge>; 2] = std::array::from_fn(|i| xs.get(i).and_then(|x| x.edge()));
-    let needs = (0..N).fold(Which::NONE, |needs, i| if edges[i].is_some() { needs.with(i) } else { needs });
-    let saves = op.saves(needs);
-    let long = N > 2 || observed() || saves.avals || (saves.outputs && saves.inputs != Which::NONE);
+    let arrays = xs.map(Value::storage);
+    let edges: [Option<&Edge>; 2] = std::array::from_fn(|i| xs.get(i).and_then(|x| x.edge_at(level)));
+    match short_node(&op, op.saves(wanted(&edges)), &arrays, edges, &y) {
+        Some(node) => Ok(Value::Array(y).taped(level, Edge { node, slot: 0 })),
+        None => {
+            let mut ys = history(level, op.into(), &arrays, &edges[..N], crate::op::one(Value::Array(y)))?;
+            Ok(ys.swap_remove(0))
+        }
+    }
+}
+/// Inputs whose gradient is wanted.
+#[inline]
+fn wanted(edges: &[Option<&Edge>]) -> Which {
+    edges.iter().enumerate().fold(Which::NONE, |wanted, (i, edge)| if edge.is_some() { wanted.with(i) } else { wanted })
+}
+/// The node of an op with the result `y` of floats, where it needs no more than the short form.
+#[inline]
+fn short_node(
+    op: &(impl Clone + Into<Prim>),
+    saves: Saves,
+    xs: &[&Array],
+    edges: [Option<&Edge>; 2],
+    y: &Array,
+) -> Option<NodeRef> {
+    let long = xs.len() > 2 || observed() || saves.avals || (saves.outputs && saves.inputs != Which::NONE);
     if long || edges.iter().flatten().any(|e| e.slot > u8::MAX.into()) {
-        return relabel(op.into(), &xs, y);
+        return None;
     }
     let mut kept = [None, None];
-    for (x, kept) in xs.iter().zip(&mut kept).enumerate().filter(|(i, _)| saves.inputs.has(*i)).map(|(_, pair)| pair) {
-        *kept = Some(SavedValue::new(Value::Array(x.array()?.clone())));
+    for (i, kept) in kept.iter_mut().enumerate().take(xs.len()).filter(|(i, _)| saves.inputs.has(*i)) {
+        *kept = Some(SavedValue::new(Value::Array(xs[i].clone())));
     }
     if saves.outputs {
         kept[0] = Some(SavedValue::new(Value::Array(y.clone())));
     }
-    let edge = Edge { node: NodeRef::short(op.into(), N as u8, edges, kept), slot: 0 };
-    Ok(Value::Array(y).taped(None, edge))
+    Some(NodeRef::short(op.clone().into(), xs.len() as u8, edges, kept))
+}
+/// The long way for what `short_node` does not hold.
+fn history(level: Option<&LevelRef>, op: Prim, xs: &[&Array], edges: &[Option<&Edge>], ys: Values) -> Result<Values> {
+    let parents = edges.iter().map(|edge| edge.cloned()).collect();
+    finish(level, op, parents, |i| Ok(Value::Array(xs[i].clone())), |i| Value::Array(xs[i].clone()).aval(), ys)
 }
 /// The history of `op` for numbers that were written already: nothing is computed.
 pub fn relabel(op: Prim, xs: &[&Value], result: Array) -> Result<Value> {

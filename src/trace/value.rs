@@ -168,6 +168,18 @@ impl Value {
     pub fn aval(&self) -> Aval {
         Aval { shape: Dims::from_slice(self.shape()), dtype: self.dtype() }
     }
+    /// Where its cotangent arrives on the tape of a level (`None`: the bottom one).
+    #[inline]
+    pub fn edge_at(&self, level: Option<&LevelRef>) -> Option<&Edge> {
+        match (self, level) {
+            (Value::Taped(t), None) => Some(&t.edge),
+            (Value::Traced(t), Some(level)) if t.level.id() == level.id() => match &t.kind {
+                Kind::Taped { edge, .. } => Some(edge),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
     pub fn edge(&self) -> Option<&Edge> {
         match self {
             Value::Taped(t) => Some(&t.edge),

@@ -28,35 +28,37 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     >>> pull(rg.tensor(2.0))
     (tensor(2.),)
     """
-    recorded = _core._record_call(func, primals)
-    level: _core.Level
-    inputs: Sequence[Tensor]
-    level, inputs, out, structure = recorded or _record_nested(func, primals)
+    unpack = functools.partial(_unpacked, has_aux)
+    found = _core._vjp(func, primals, unpack, _cotangents, has_aux)
+    return found or unpack(*_record_nested(func, primals))
+
+
+def _cotangents(cotangents: Any, shape: Any = None) -> list[Tensor]:
+    """The cotangents, which must be tensors nested like the output of the function, by default a lone one."""
+    gs, given = flatten(cotangents)
+    tensors(gs, "vjp")
+    if not alike(given, shape):
+        raise ValueError(
+            f"vjp: the cotangents must be nested like the output of the function, {described(shape)}, "
+            f"but are {described(given)}"
+        )
+    return gs
+
+
+def _unpacked(has_aux: bool, level: _core.Level, inputs: Sequence[Tensor], out: Any, structure: Any) -> Any:
+    """What ``vjp`` returns for an output of any nesting; ends the level."""
     try:
-        if isinstance(out, Tensor) and not has_aux:  # nearly always: nothing to flatten, which is most of the overhead
-            ys, shape, values = [out], None, level.unwatch(out)
-        else:
-            out, aux = split_aux(out, has_aux, "vjp")
-            ys, shape = flatten(out)
-            tensors(ys, "vjp")
-            values = unflatten(shape, [level.unwatch(y) for y in ys])
+        out, aux = split_aux(out, has_aux, "vjp")
+        ys, shape = flatten(out)
+        tensors(ys, "vjp")
+        values = unflatten(shape, [level.unwatch(y) for y in ys])
         if has_aux:
             aux = map_leaves(lambda a: level.unwatch(a) if isinstance(a, Tensor) else a, aux)
     finally:
         level.exit()
 
-    # PyTorch's `create_graph` changes nothing here: what a pullback returns can always be differentiated.
     def pull(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
-        if shape is None and isinstance(cotangents, Tensor):
-            gs = [cotangents]
-        else:
-            gs, given = flatten(cotangents)
-            tensors(gs, "vjp")
-            if not alike(given, shape):
-                raise ValueError(
-                    f"vjp: the cotangents must be nested like the output of the function, {described(shape)}, "
-                    f"but are {described(given)}"
-                )
+        gs = _cotangents(cotangents, shape)
         return unflatten(structure, level.pull(ys, gs, inputs, retain_graph, True))
 
     return (values, pull, aux) if has_aux else (values, pull)
