@@ -102,11 +102,92 @@ def test_each_further_run_has_a_second_context():
     assert entered[0] == "first" and set(entered[1:]) == {"again"}
 
 
+KEEPS = pytest.mark.filterwarnings("ignore:checkpoint. inside of a func transform")
+POINT = rg.tensor([0.3, -0.7], dtype=F64)
+ROWS = rg.stack([POINT, 2 * POINT])
+TRANSFORMS = {
+    "grad": lambda f: func.grad(lambda x: f(x).sum())(POINT),
+    "hessian": lambda f: func.hessian(lambda x: f(x).sum())(POINT),
+    "jacrev": lambda f: func.jacrev(f)(POINT),
+    "jacfwd": lambda f: func.jacfwd(f)(POINT),
+    "jvp": lambda f: sum(func.jvp(f, (POINT,), (POINT,))),
+    "vjp": lambda f: func.vjp(f, POINT)[1](POINT)[0],
+    "vmap": lambda f: func.vmap(f)(ROWS),
+    "vmap(grad)": lambda f: func.vmap(func.grad(lambda x: f(x).sum()))(ROWS),
+    "grad(vmap)": lambda f: func.grad(lambda xs: func.vmap(f)(xs).sum())(ROWS),
+}
+
+
+@KEEPS
+@pytest.mark.parametrize("outside", ["requires_grad", "grad", "jvp"])
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_captured_tensors_have_their_derivatives(name, outside):
+    def slope(w, wrap):
+        inside = lambda w: TRANSFORMS[name](wrap(lambda x: (x * w).sin() * x * w)).sum()
+        if outside == "grad":
+            return func.grad(inside)(w)
+        if outside == "jvp":
+            return func.jvp(inside, (w,), (w,))[1]
+        w = w.clone().requires_grad_()
+        return rg.autograd.grad(inside(w), w)[0]
+
+    w = rg.tensor([1.3, 2.0], dtype=F64)
+    checkpointed = lambda f: lambda x: checkpoint(f, x)
+    assert slope(w, checkpointed).tolist() == slope(w, lambda f: f).tolist()
+
+
+@KEEPS
 @pytest.mark.parametrize("watched", [False, True])
-def test_captured_tensors_are_named(watched):
-    f = lambda w: checkpoint(lambda x: x * w, rg.tensor(2.0, requires_grad=watched))
-    with pytest.raises(RuntimeError, match=r"checkpoint: .* not an argument"):
-        func.grad(f)(rg.tensor(3.0))
+def test_captured_tensors_alone_are_followed(watched):
+    x = rg.tensor(2.0, requires_grad=watched)
+    y = func.grad(lambda w: checkpoint(lambda x: x * w * w, x))(rg.tensor(3.0))
+    assert y.item() == 12.0
+    assert not watched or rg.autograd.grad(y, x)[0].item() == 6.0
+
+
+def test_captured_tensors_are_told_of():
+    w = rg.tensor(3.0, requires_grad=True)
+    with pytest.warns(UserWarning, match=r"checkpoint: .* not an argument, .* pass that tensor as an argument"):
+        func.grad(lambda x: checkpoint(lambda x: x * w, x))(rg.tensor(2.0))
+
+
+@KEEPS
+def test_captured_tensors_and_random_numbers():
+    w = rg.ones(3, dtype=F64).requires_grad_()
+    f = lambda x: checkpoint(lambda x: x * w * rg.rand(3, dtype=F64), x)
+    rg.manual_seed(3)
+    y, pull = func.vjp(f, ONES[0])
+    after = rg.rand(1).item()
+    assert pull(ONES[0])[0].tolist() == y.tolist()
+    rg.manual_seed(3)
+    assert rg.rand(3, dtype=F64).tolist() == y.tolist() and rg.rand(1).item() == after
+
+
+def test_captured_tensors_beside_writing_outside():
+    w, count = rg.tensor(3.0, requires_grad=True), rg.tensor(0.0)
+
+    def body(x):
+        count.add_(1)
+        return x * w * count
+
+    with pytest.raises(CheckpointError, match=r"checkpoint: .* writes to a tensor from outside .* clone\(\)"):
+        func.grad(lambda x: checkpoint(body, x))(rg.tensor(2.0))
+
+
+@KEEPS
+@pytest.mark.parametrize("name", ["grad", "hessian", "vmap(grad)"])
+@pytest.mark.parametrize("argument", [False, True])
+def test_hooks_inside_of_a_checkpoint(name, argument):
+    def body(x):
+        y = x if argument else x.sin()
+        y.register_hook(lambda g: 3 * g)
+        return y * y
+
+    found = TRANSFORMS[name](lambda x: checkpoint(body, x.clone()))
+    assert found.tolist() == TRANSFORMS[name](lambda x: body(x.clone())).tolist()
+    factor = 3 if argument else 3 * POINT.cos()
+    if name == "grad":
+        assert found.tolist() == pytest.approx((factor * 2 * (POINT if argument else POINT.sin())).tolist())
 
 
 def test_captured_tensors_without_anything_to_keep():
@@ -127,10 +208,40 @@ def test_transforms_inside_of_a_checkpoint(watched):
         assert rg.autograd.grad(slope.sum(), x)[0].tolist() == [24.0, 24.0]
 
 
-def test_batched_sweeps_say_how():
-    x = rg.tensor([0.3, -0.7], dtype=F64, requires_grad=True)
-    rows = lambda f, **how: rg.autograd.grad(f(x), x, rg.eye(2, dtype=F64), is_grads_batched=True, **how)[0].tolist()
-    f = lambda x: checkpoint(lambda x: x.sin() * x, x)
-    with pytest.raises(RuntimeError, match=r"checkpoint: .* batched sweep .* create_graph=True"):
-        rows(f)
-    assert rows(f, create_graph=True) == rows(lambda x: x.sin() * x)
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_batched_sweeps(create_graph):
+    w = rg.tensor([1.3, 2.0], dtype=F64, requires_grad=True)
+    x = POINT.clone().requires_grad_()
+    units, body = rg.eye(2, dtype=F64), lambda x: (x * w).sin() * x * rg.rand(2, dtype=F64)
+    rg.manual_seed(0)
+    y = checkpoint(body, x)
+    found = rg.autograd.grad(y, (x, w), units, is_grads_batched=True, create_graph=create_graph)
+    rg.manual_seed(0)
+    wanted = rg.autograd.grad(body(x), (x, w), units, is_grads_batched=True)
+    assert [g.tolist() for g in found] == [g.tolist() for g in wanted]
+
+
+def test_sweeps_inside_of_vmap():
+    def slope(scale, f):
+        x = POINT.clone().requires_grad_()
+        return rg.autograd.grad((f(x) * scale).sum(), x)[0]
+
+    body = lambda x: x.sin() * x
+    found = func.vmap(lambda s: slope(s, lambda x: checkpoint(body, x)))(ROWS)
+    assert found.tolist() == func.vmap(lambda s: slope(s, body))(ROWS).tolist()
+
+
+def test_batched_sweeps_notice_what_changed():
+    x, calls = POINT.clone().requires_grad_(), []
+    f = lambda x: calls.append(x) or (x * x).sin() if not calls else x.sin()
+    with pytest.raises(CheckpointError, match="same both times"):
+        rg.autograd.grad(checkpoint(f, x), x, rg.eye(2, dtype=F64), is_grads_batched=True)
+
+
+def test_results_that_no_transform_follows_are_computed_again():
+    calls, ys = [], []
+    body = lambda x: calls.append(x) or x.exp().sin()
+    x = POINT.clone().requires_grad_()
+    func.vmap(lambda v: ys.append(checkpoint(body, x)) or v)(POINT)
+    assert rg.autograd.grad(ys[0].sum(), x)[0].tolist() == (x.exp() * x.exp().cos()).tolist()
+    assert len(calls) == 2
