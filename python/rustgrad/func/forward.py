@@ -10,7 +10,7 @@ from .. import _core
 from .._core import NotDifferentiableError, Tensor
 from .._tree import alike, described, flatten, map_leaves, unflatten
 from ._arguments import refuse_integers, split_aux, tensors
-from .reverse import pullback, vjp
+from .reverse import _pullback, vjp
 
 
 def jvp(
@@ -36,10 +36,10 @@ def jvp(
     """
     if not isinstance(primals, tuple) or not isinstance(tangents, tuple):
         raise TypeError("jvp: primals and tangents must be tuples, e.g. jvp(f, (x,), (t,))")
-    return pushed_forward("jvp", func, primals, tangents, strict, has_aux)
+    return _pushed_forward("jvp", func, primals, tangents, strict, has_aux)
 
 
-def pushed_forward(
+def _pushed_forward(
     function: str,
     func: Callable[..., Any],
     primals: tuple[Any, ...],
@@ -102,7 +102,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     >>> y, push(rg.tensor(3.0))
     (tensor(1.), tensor(3.))
     """
-    value, pull = pullback("linearize", func, primals)
+    value, pull = _pullback("linearize", func, primals)
     ys, outer = flatten(value)
     zeros = [_core.zeros_like(y) for y in ys]
     moving = [j for j, y in enumerate(ys) if y.dtype.is_floating_point or y.dtype.is_complex]

@@ -15,8 +15,8 @@ from ..autograd._values import floating
 from ._arguments import Argnums, Selection, by_leaf, name_of, real, split_aux
 from ._chunks import Budget, Rows, chunks
 from .batch import Randomness
-from .forward import pushed_forward
-from .reverse import pullback
+from .forward import _pushed_forward
+from .reverse import _pullback
 
 Function = Callable[..., Any]
 
@@ -62,7 +62,7 @@ def _by_rows(func: Function, argnums: Argnums, has_aux: bool, budget: Budget) ->
 
 
 def _recorded(chosen: Selection, has_aux: bool, function: str) -> Any:
-    return pullback(function, lambda *xs: split_aux(chosen.call(*xs), has_aux, function), chosen.values, has_aux=True)
+    return _pullback(function, lambda *xs: split_aux(chosen.call(*xs), has_aux, function), chosen.values, has_aux=True)
 
 
 def _rows(chosen: Selection, value: Any, pull: Function, budget: Budget) -> Any:
@@ -235,7 +235,7 @@ def _by_columns(
 
         def columns(units: list[Tensor]) -> list[Tensor]:
             tangents = unflatten(inner, units)
-            value, slopes, seen["aux"] = pushed_forward(
+            value, slopes, seen["aux"] = _pushed_forward(
                 function,
                 lambda *xs: split_aux(chosen.call(*xs), has_aux, function),
                 chosen.values,

@@ -12,14 +12,14 @@ from .._tree import alike, described, flatten, unflatten
 from ..autograd._values import floating
 from ._arguments import by_leaf, real, refuse_integers, tensors
 from ._chunks import Budget, Rows, chunks
-from .forward import pushed_forward
-from .reverse import Gradient, pullback
+from .forward import _pushed_forward
+from .reverse import _Gradient, _pullback
 
 Function = Callable[..., Any]
 
 
 def _gradient(function: str, func: Function, count: int) -> Function:
-    return Gradient(func, tuple(range(count)), function=function).alone
+    return _Gradient(func, tuple(range(count)), function=function).alone
 
 
 def _pair(function: str, primals: Any, vectors: Any, same_dtype: bool = True) -> None:
@@ -55,12 +55,12 @@ def hvp(func: Function, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> 
     (tensor([ 6., 12.]),)
     """
     _pair("hvp", primals, tangents)
-    return hessian_product("hvp", func, primals, tangents)
+    return _hessian_product("hvp", func, primals, tangents)
 
 
-def hessian_product(function: str, func: Function, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> Any:
+def _hessian_product(function: str, func: Function, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> Any:
     """``hvp`` under the name of the function that the user called."""
-    return pushed_forward(function, _gradient(function, func, len(primals)), primals, tangents)[1]
+    return _pushed_forward(function, _gradient(function, func, len(primals)), primals, tangents)[1]
 
 
 def vhp(func: Function, primals: tuple[Any, ...], cotangents: tuple[Any, ...]) -> Any:
@@ -75,7 +75,7 @@ def vhp(func: Function, primals: tuple[Any, ...], cotangents: tuple[Any, ...]) -
     (tensor([ 6., 12.]),)
     """
     _pair("vhp", primals, cotangents, same_dtype=False)
-    _, pull = pullback("vhp", _gradient("vhp", func, len(primals)), primals)
+    _, pull = _pullback("vhp", _gradient("vhp", func, len(primals)), primals)
     return pull(cotangents, retain_graph=False)
 
 
@@ -95,10 +95,10 @@ def ggnvp(func: Function, loss: Function, primals: tuple[Any, ...], tangents: tu
     """
     _pair("ggnvp", primals, tangents)
     state = _core.get_rng_state()
-    value, along = pushed_forward("ggnvp", func, primals, tangents)
+    value, along = _pushed_forward("ggnvp", func, primals, tangents)
     _core.set_rng_state(state)  # both Jacobians are those of one function, whatever it draws
-    _, pull = pullback("ggnvp", func, primals)
-    (curved,) = hessian_product("ggnvp", loss, (value,), (along,))
+    _, pull = _pullback("ggnvp", func, primals)
+    (curved,) = _hessian_product("ggnvp", loss, (value,), (along,))
     return pull(curved, retain_graph=False)
 
 

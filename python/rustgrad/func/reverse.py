@@ -28,10 +28,10 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     >>> pull(rg.tensor(2.0))
     (tensor(2.),)
     """
-    return pullback("vjp", func, primals, has_aux)
+    return _pullback("vjp", func, primals, has_aux)
 
 
-def pullback(function: str, func: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool = False) -> Any:
+def _pullback(function: str, func: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool = False) -> Any:
     """``vjp`` under the name of the function that the user called."""
     level: _core.Level
     inputs: Sequence[Tensor]
@@ -102,7 +102,7 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
     >>> rg.func.grad_and_value(lambda x: (x * x).sum())(rg.tensor([1.0, 2.0]))
     (tensor([2., 4.]), tensor(5.))
     """
-    gradient = Gradient(func, argnums, has_aux, "grad_and_value")
+    gradient = _Gradient(func, argnums, has_aux, "grad_and_value")
 
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -111,7 +111,7 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
     return wrapped
 
 
-class Gradient:
+class _Gradient:
     """(gradient, value) of a function for given arguments: what all its public forms, and products, call by name."""
 
     def __init__(
@@ -150,7 +150,7 @@ class Gradient:
                 )
             return y, aux
 
-        value, pull, aux = pullback(function, single_number, chosen.values, has_aux=True)
+        value, pull, aux = _pullback(function, single_number, chosen.values, has_aux=True)
         gradients = pull(_core.ones_like(value), retain_graph=False)
         result = gradients[0] if chosen.single else gradients
         return (result, (value, aux)) if has_aux else (result, value)
@@ -167,7 +167,7 @@ def value_and_grad(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
     >>> rg.func.value_and_grad(lambda x: x**3)(rg.tensor(2.0))
     (tensor(8.), tensor(12.))
     """
-    both = Gradient(func, argnums, has_aux, "value_and_grad")
+    both = _Gradient(func, argnums, has_aux, "value_and_grad")
 
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -188,7 +188,7 @@ def grad(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) 
     >>> rg.func.grad(rg.func.grad(lambda x: x**3))(rg.tensor(2.0))
     tensor(12.)
     """
-    both = Gradient(func, argnums, has_aux)
+    both = _Gradient(func, argnums, has_aux)
 
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:

@@ -13,8 +13,8 @@ from .. import _core
 from .._core import DataDependentError, Tensor
 from ._arguments import name_of, real
 from ._chunks import Budget, chunks
-from .forward import pushed_forward
-from .reverse import Gradient, pullback
+from .forward import _pushed_forward
+from .reverse import _Gradient, _pullback
 
 Function = Callable[..., Any]
 Indices = np.ndarray[Any, np.dtype[np.int64]]
@@ -173,7 +173,7 @@ def _hessian_sparsity(
     function: str, func: Function, x: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Sparsity:
     """``hessian_sparsity`` under the name of the function that the user called."""
-    pattern = _followed(Gradient(func, function=function).alone, x, args, kwargs, function).symmetrized()
+    pattern = _followed(_Gradient(func, function=function).alone, x, args, kwargs, function).symmetrized()
     colors, count = pattern.color_star()
     places, read = pattern.recover_star(colors, count)
     return Sparsity(
@@ -271,17 +271,17 @@ def sparse_jacobian(
             y_size = known.shape[0]
             _fitting(known, (y_size, x.numel()), "sparse_jacobian")
             products = _products(
-                lambda t: pushed_forward("sparse_jacobian", of_x, (x,), (t,))[1], x, y_size, known, budget
+                lambda t: _pushed_forward("sparse_jacobian", of_x, (x,), (t,))[1], x, y_size, known, budget
             )
         else:
-            y, pull = pullback("sparse_jacobian", of_x, (x,))
+            y, pull = _pullback("sparse_jacobian", of_x, (x,))
             _fitting(known, (y.numel(), x.numel()), "sparse_jacobian")
             products = _products(lambda g: pull(g)[0], y, x.numel(), known, budget)
         found = known.recovered(products)
         if check:
             _check(
                 found,
-                lambda t: pushed_forward("sparse_jacobian", of_x, (x,), (t,))[1],
+                lambda t: _pushed_forward("sparse_jacobian", of_x, (x,), (t,))[1],
                 x,
                 "sparse_jacobian",
                 name_of(func),
@@ -321,9 +321,9 @@ def sparse_hessian(
         x = _point(x, "sparse_hessian")
         known = _hessian_sparsity("sparse_hessian", func, x, args, kwargs) if sparsity is None else sparsity
         _fitting(known, (x.numel(), x.numel()), "sparse_hessian")
-        gradient = Gradient(func, function="sparse_hessian").alone
+        gradient = _Gradient(func, function="sparse_hessian").alone
         slope = lambda z: gradient(z, *args, **kwargs)
-        product = lambda t: pushed_forward("sparse_hessian", slope, (x,), (t,))[1]
+        product = lambda t: _pushed_forward("sparse_hessian", slope, (x,), (t,))[1]
         found = known.recovered(_products(product, x, x.numel(), known, budget))
         if check:
             _check(found, product, x, "sparse_hessian", name_of(func))
