@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 
 import pytest
 import rustgrad as rg
@@ -118,12 +119,94 @@ TRANSFORMS = {
 }
 
 
+class Layer:
+    """Holds its weight where checkpoints do not look."""
+
+    def __init__(self, w):
+        self.w = w
+
+    def __call__(self, x):
+        return product(x, self.w)
+
+
+def product(x, w):
+    return (x * w).sin() * x * w
+
+
+def recursive(w):
+    def f(x, deep=True):
+        return f(x, False) if deep else product(x, w)
+
+    return f
+
+
+def writing(w):
+    last = w
+
+    def f(x):
+        nonlocal last
+        result, last = product(x, last), last * 1
+        return result
+
+    return f
+
+
+def growing(w):
+    seen = [w]
+    return lambda x: seen.append(x.sum()) or product(x, seen[0])
+
+
+#: How a function comes to a weight; and whether a checkpoint finds it there.
+WAYS = {
+    "closure": (lambda w: lambda x: product(x, w), True),
+    "inner function": (lambda w: (lambda f: lambda x: f(x) * 1)(lambda x: product(x, w)), True),
+    "default": (lambda w: lambda x, w=w: product(x, w), True),
+    "named default": (lambda w: lambda x, *, w=w: product(x, w), True),
+    "partial": (lambda w: functools.partial(product, w=w), True),
+    "dict": (lambda w: (lambda weights: lambda x: product(x, weights["w"]))({"w": w}), True),
+    "tuple in list": (lambda w: (lambda weights: lambda x: product(x, weights[0][1]))([(1, w)]), True),
+    "twice": (lambda w: (lambda v: lambda x: product(x, w) + product(x, v))(w), True),
+    "attribute": (Layer, False),
+    "recursion": (recursive, False),
+    "nonlocal": (writing, False),
+    "growing list": (growing, False),
+}
+
+
+@KEEPS
+@pytest.mark.parametrize("outside", ["requires_grad", "grad", "vmap"])
+@pytest.mark.parametrize("way", WAYS)
+def test_where_captured_tensors_are_found(way, outside):
+    make, found = WAYS[way]
+    runs = []
+
+    def inside(w, wrap):
+        f = make(w)
+        y, pull = func.vjp(lambda x: wrap(lambda x: runs.append(0) or f(x))(x), POINT)
+        runs.clear()
+        return (y * pull(POINT)[0]).sum()
+
+    def slope(wrap):
+        w = rg.tensor([1.3, 2.0], dtype=F64)
+        if outside == "vmap":
+            return func.vmap(lambda w: inside(w, wrap))(rg.stack([w, w + 1]))
+        if outside == "grad":
+            return func.grad(lambda w: inside(w, wrap))(w)
+        return rg.autograd.grad(inside(w.requires_grad_(), wrap), w)[0]
+
+    checkpointed = slope(lambda f: lambda x: checkpoint(f, x))
+    # Lanes that outlast the sweep need not be found.
+    assert bool(runs) == (found or (outside == "vmap" and way in ("attribute", "recursion")))
+    assert checkpointed.tolist() == pytest.approx(slope(lambda f: f).tolist())
+
+
 @KEEPS
 @pytest.mark.parametrize("outside", ["requires_grad", "grad", "jvp"])
+@pytest.mark.parametrize("kind", ["closure", "attribute"])
 @pytest.mark.parametrize("name", TRANSFORMS)
-def test_captured_tensors_have_their_derivatives(name, outside):
+def test_captured_tensors_have_their_derivatives(name, kind, outside):
     def slope(w, wrap):
-        inside = lambda w: TRANSFORMS[name](wrap(lambda x: (x * w).sin() * x * w)).sum()
+        inside = lambda w: TRANSFORMS[name](wrap(WAYS[kind][0](w))).sum()
         if outside == "grad":
             return func.grad(inside)(w)
         if outside == "jvp":
@@ -133,7 +216,20 @@ def test_captured_tensors_have_their_derivatives(name, outside):
 
     w = rg.tensor([1.3, 2.0], dtype=F64)
     checkpointed = lambda f: lambda x: checkpoint(f, x)
-    assert slope(w, checkpointed).tolist() == slope(w, lambda f: f).tolist()
+    assert slope(w, checkpointed).tolist() == pytest.approx(slope(w, lambda f: f).tolist(), rel=1e-12)
+
+
+@KEEPS
+def test_captured_lanes_that_end_before_the_sweep():
+    def slope(wrap):
+        lane = lambda x: lambda v: wrap(lambda x: (x * v).sin().sum())(x)
+        inside = lambda v: lambda x: func.jvp(lambda x: lane(x)(v), (x,), (x.detach(),))[1]
+        plain = func.grad(lambda x: func.vmap(lane(x))(POINT).sum())(POINT)
+        within = func.vmap(lambda v: func.grad(lambda x: lane(x)(v))(POINT))(POINT)
+        return [plain, within, func.grad(lambda x: func.vmap(lambda v: inside(v)(x))(POINT).sum())(POINT)]
+
+    checkpointed = lambda f: lambda x: checkpoint(f, x)
+    assert [g.tolist() for g in slope(checkpointed)] == [g.tolist() for g in slope(lambda f: f)]
 
 
 @KEEPS
@@ -146,9 +242,9 @@ def test_captured_tensors_alone_are_followed(watched):
 
 
 def test_captured_tensors_are_told_of():
-    w = rg.tensor(3.0, requires_grad=True)
+    layer = Layer(rg.tensor(3.0, requires_grad=True))
     with pytest.warns(UserWarning, match=r"checkpoint: .* not an argument, .* pass that tensor as an argument"):
-        func.grad(lambda x: checkpoint(lambda x: x * w, x))(rg.tensor(2.0))
+        func.grad(lambda x: checkpoint(layer, x))(rg.tensor(2.0))
 
 
 @KEEPS
@@ -164,14 +260,21 @@ def test_captured_tensors_and_random_numbers():
 
 
 def test_captured_tensors_beside_writing_outside():
-    w, count = rg.tensor(3.0, requires_grad=True), rg.tensor(0.0)
-
-    def body(x):
-        count.add_(1)
-        return x * w * count
-
+    layer, count = Layer(rg.tensor(3.0, requires_grad=True)), rg.tensor(0.0)
+    body = lambda x: count.add_(1) * layer(x)
     with pytest.raises(CheckpointError, match=r"checkpoint: .* writes to a tensor from outside .* clone\(\)"):
         func.grad(lambda x: checkpoint(body, x))(rg.tensor(2.0))
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_writing_outside_is_noticed_if_it_shows(name):
+    count = rg.tensor(0.0)
+    found = TRANSFORMS[name](lambda x: checkpoint(lambda x: count.add_(1) * 0 + x.sin(), x))
+    assert found.tolist() == TRANSFORMS[name](rg.sin).tolist()
+    if name == "vmap":
+        return
+    with pytest.raises((CheckpointError, RuntimeError), match=r"checkpoint: the second run gave other|from outside in"):
+        TRANSFORMS[name](lambda x: checkpoint(lambda x: count.add_(1) * x.sin(), x))
 
 
 @KEEPS

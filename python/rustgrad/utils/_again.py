@@ -17,7 +17,7 @@ class CheckpointError(RuntimeError):
     __module__ = "rustgrad.utils.checkpoint"  # where it is found
 
 
-CAPTURES = "reads a differentiated tensor that is not an argument"
+CAPTURES = "reads a tensor that is differentiated or followed, and is not an argument"
 HOOKS = "hooks a tensor"
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from .. import _core
@@ -11,11 +12,13 @@ from .._core import DataDependentError, Tensor
 from .._tree import flatten, unflatten
 from ..autograd._lanes import equal
 from ..autograd._rules import differentiated, floating
+from ..autograd._values import bare
 from ..autograd.function import Function, listed
 from ..autograd.grad_mode import enable_grad
 from ..func.forward import jvp
 from ..func.reverse import vjp
 from ._again import CAPTURES, HOOKS, CheckpointError, PlainCallError, replayed
+from ._closures import Opened
 
 
 def _contents(x: Tensor) -> tuple[Tensor, int, int]:
@@ -33,6 +36,8 @@ class Again:
 
     def __init__(self, context_fn: Callable[[], tuple[Any, Any]] | None, preserve: bool) -> None:
         self._context_fn, self.preserve = context_fn, preserve
+        #: The outermost tape that the arguments are on: its rule runs when all levels inside of it have ended.
+        self.lowest: float = 0
 
     @contextlib.contextmanager
     def run(self, state: Tensor | None) -> Iterator[None]:
@@ -40,6 +45,34 @@ class Again:
         context = contextlib.nullcontext() if self._context_fn is None else self._context_fn()[1]
         with replayed(state), context:
             yield
+
+
+def _levels(tensors: Iterable[Any], kinds: str | tuple[str, ...] = "") -> set[int]:
+    """The numbers of the levels that watch any of the tensors in that way; 0 for the bottom tape."""
+    names = [name.partition("@") for x in tensors if isinstance(x, Tensor) for name in x._watchers]
+    return {int(number or 0) for kind, _, number in names if kind.startswith(kinds)}
+
+
+def _followed_later(ys: list[Any], given: list[Tensor], lowest: float) -> bool:
+    """Whether results belong to levels that end before a rule of the arguments runs."""
+    return any(level > lowest for level in _levels(ys) - _levels(given))
+
+
+class _First:
+    """The numbers that a function gave which writes to tensors from outside: it may give others when it runs again."""
+
+    def __init__(self, ys: list[Tensor]) -> None:
+        self._numbers = [bare(y).clone() for y in ys if floating(y)]
+
+    def compare(self, ys: Sequence[Tensor]) -> None:
+        for y, before in zip(map(bare, ys), self._numbers, strict=True):
+            # As far apart as rounding can take them: the second run may take other kernels.
+            off = y.shape != before.shape or (y - before).abs().sum() > 1e-3 * before.abs().sum()
+            if off:
+                raise CheckpointError(
+                    "checkpoint: the second run gave other numbers than the first, because the function writes to a "
+                    "tensor from outside in place and reads it; let it change a clone() and return that"
+                )
 
 
 class _Followed(Function):
@@ -58,7 +91,9 @@ class _Followed(Function):
             watch = _core.Level("vjp")
             try:
                 ys = call(*given)
-                why = CAPTURES if differentiated(ys) else None
+                why = CAPTURES if differentiated(ys) or _followed_later(ys, given, again.lowest) else None
+            except PlainCallError as refused:
+                ys, why = (), refused.args[0]
             except RuntimeError as refused:
                 # Nothing is recorded here that could be hooked.
                 if not str(refused).startswith("register_hook: "):
@@ -85,6 +120,7 @@ class _Followed(Function):
                 "things; call it without checkpoint"
             )
         ctx.carrying = [floating(y) for y in ys]
+        ctx.first = _First(ys) if watch.wrote_outside else None
         return tuple(y.detach() for y in ys)
 
     @staticmethod
@@ -92,7 +128,9 @@ class _Followed(Function):
         leaves = ctx.saved_tensors
         moving = [i for i, x in enumerate(leaves) if floating(x)]
         with ctx.again.run(ctx.state):
-            _, pull = vjp(_of_some(ctx.call, leaves, moving), *[leaves[i] for i in moving])
+            value, pull = vjp(_of_some(ctx.call, leaves, moving), *[leaves[i] for i in moving])
+        if ctx.first is not None:
+            ctx.first.compare(value)
         found = dict(zip(moving, pull(tuple(g for g in cotangents if floating(g)), retain_graph=False), strict=True))
         return (None, None, *(found.get(i) for i in range(len(leaves))))
 
@@ -102,7 +140,10 @@ class _Followed(Function):
         moving = [i for i, x in enumerate(leaves) if floating(x)]
         given = tuple(tangents[i] for i in moving)
         with ctx.again.run(ctx.state):
-            slopes = iter(jvp(_of_some(ctx.call, leaves, moving), tuple(leaves[i] for i in moving), given)[1])
+            value, pushed = jvp(_of_some(ctx.call, leaves, moving), tuple(leaves[i] for i in moving), given)
+        if ctx.first is not None:
+            ctx.first.compare(value)
+        slopes = iter(pushed)
         return tuple(next(slopes) if carries else None for carries in ctx.carrying)
 
 
@@ -122,8 +163,12 @@ def _of_some(call: Callable[..., Any], leaves: Sequence[Tensor], chosen: list[in
     return of_chosen
 
 
-def followed(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], again: Again) -> Any:
+def followed(opened: Opened, args: tuple[Any, ...], kwargs: dict[str, Any], again: Again) -> Any:
+    """The checkpointed call of a function whose arguments, or captured tensors, a transform follows."""
     leaves, structure = flatten((args, kwargs))
+    count = len(leaves)
+    leaves = [*leaves, *opened.tensors]
+    again.lowest = min(_levels(leaves, "tape"), default=math.inf)
     places = [i for i, x in enumerate(leaves) if isinstance(x, Tensor)]
     nested: list[Any] = []
     beside: list[list[Any]] = []  # what is no tensor, of each run
@@ -133,8 +178,11 @@ def followed(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
         full = list(leaves)
         for i, x in zip(places, tensors, strict=True):
             full[i] = x
-        new_args, new_kwargs = unflatten(structure, full)
+        new_args, new_kwargs = unflatten(structure, full[:count])
+        function, untouched = opened.having(full[count:])
         ys, outer = flatten(function(*new_args, **new_kwargs))
+        if not untouched():
+            raise PlainCallError(CAPTURES)
         nested[:] = [outer, ys]
         beside.append([y for y in ys if not isinstance(y, Tensor)])
         return tuple(y for y in ys if isinstance(y, Tensor))

@@ -11,6 +11,7 @@ from .._core import Tensor
 from .._tree import flatten
 from ..autograd.graph import saved_tensors_hooks
 from ._again import CheckpointError, PlainCallError, tell
+from ._closures import Opened
 from ._followed import Again, followed
 from ._regions import Region, recording, transformed
 
@@ -35,10 +36,10 @@ def checkpoint(
     ``context_fn`` gives two context managers, for the first and for the second run. ``use_reentrant`` and ``debug`` are
     accepted: there is one way here, which takes keyword arguments, nested outputs and captured tensors.
 
-    Derivative: that of the function, in either mode and to any order. Inside func transforms, pass the tensors that are
-    differentiated as arguments: with captured ones, and with hooks on tensors, all is kept as without checkpoint, after
-    a second run and with a warning. Writing to an argument in place raises CheckpointError there, and so does writing
-    to other tensors from outside together with captures or hooks.
+    Derivative: that of the function, in either mode and to any order. Inside func transforms the differentiated tensors
+    should be arguments, or found in closures, defaults and partials; with those from elsewhere (attributes, globals),
+    and with hooks on tensors, all is kept as without checkpoint, after a second run and with a warning. Writing to an
+    argument in place raises CheckpointError there, and so does writing to other tensors from outside if it shows.
 
     >>> import rustgrad as rg
     >>> from rustgrad.utils.checkpoint import checkpoint
@@ -52,7 +53,12 @@ def checkpoint(
     first, again = (contextlib.nullcontext(), contextlib.nullcontext()) if context_fn is None else context_fn()
     call = lambda: function(*args, **kwargs)
     found = flatten((args, kwargs))[0] if args or kwargs else []
-    level, kind = _core._innermost([x for x in found if isinstance(x, Tensor)])
+    tensors = [x for x in found if isinstance(x, Tensor)]
+    level, kind = _core._innermost(tensors)
+    inside = level is not None or (recording() and transformed())
+    if inside:
+        opened = Opened(function)
+        level, kind = _core._innermost([*tensors, *opened.tensors])
     if level is not None:
         with first:
             # Series and patterns go forward and save nothing: they follow the function itself.
@@ -60,7 +66,7 @@ def checkpoint(
                 return call()
             state = _core.get_rng_state()
             try:
-                return followed(function, args, kwargs, Again(context_fn, preserve_rng_state))
+                return followed(opened, args, kwargs, Again(context_fn, preserve_rng_state))
             except PlainCallError as refused:
                 tell(function, refused.args[0])
                 _core.set_rng_state(state)
@@ -69,7 +75,7 @@ def checkpoint(
         # Nothing of this run is kept, and a second one would not do the same.
         with first:
             return call()
-    region = Region(call, found, again, preserve_rng_state, determinism_check == "default", transformed())
+    region = Region(call, found, again, preserve_rng_state, determinism_check == "default", inside)
     with first, saved_tensors_hooks(region.pack, region.unpack):
         result = call()
     region.settle(result, function)
