@@ -156,6 +156,13 @@ def growing(w):
     return lambda x: seen.append(x.sum()) or product(x, seen[0])
 
 
+def nested(w, depth):
+    f = functools.partial(product, w=w)
+    for _ in range(depth):
+        f = (lambda f: lambda x: f(x))(f)
+    return f
+
+
 #: How a function comes to a weight; and whether a checkpoint finds it there.
 WAYS = {
     "closure": (lambda w: lambda x: product(x, w), True),
@@ -166,6 +173,8 @@ WAYS = {
     "dict": (lambda w: (lambda weights: lambda x: product(x, weights["w"]))({"w": w}), True),
     "tuple in list": (lambda w: (lambda weights: lambda x: product(x, weights[0][1]))([(1, w)]), True),
     "twice": (lambda w: (lambda v: lambda x: product(x, w) + product(x, v))(w), True),
+    "some functions": (lambda w: nested(w, 10), True),
+    "many functions": (lambda w: nested(w, 300), False),
     "attribute": (Layer, False),
     "recursion": (recursive, False),
     "nonlocal": (writing, False),
@@ -196,7 +205,7 @@ def test_where_captured_tensors_are_found(way, outside):
 
     checkpointed = slope(lambda f: lambda x: checkpoint(f, x))
     # Lanes that outlast the sweep need not be found.
-    assert bool(runs) == (found or (outside == "vmap" and way in ("attribute", "recursion")))
+    assert bool(runs) == (found or (outside == "vmap" and way in ("attribute", "recursion", "many functions")))
     assert checkpointed.tolist() == pytest.approx(slope(lambda f: f).tolist())
 
 

@@ -13,6 +13,9 @@ from typing import Any
 
 from .._core import Tensor
 
+#: Looking further would take longer than what is found there is likely to be worth: such tensors are not found.
+_DEEPEST, _LONGEST = 20, 1000
+
 
 class Opened:
     """A function, and the watched tensors that it captures."""
@@ -40,6 +43,7 @@ class _Walk:
     def __init__(self, replace: Callable[[Tensor], Tensor]) -> None:
         self._replace = replace
         self._seen: dict[int, Any] = {}
+        self._depth = 0
         self._checks: list[Callable[[], bool]] = []
 
     def untouched(self) -> bool:
@@ -50,7 +54,10 @@ class _Walk:
             return self._replace(thing)
         if id(thing) not in self._seen:
             self._seen[id(thing)] = thing  # a function that captures itself keeps what it captures
-            self._seen[id(thing)] = self._made(thing)
+            if self._depth < _DEEPEST:
+                self._depth += 1
+                self._seen[id(thing)] = self._made(thing)
+                self._depth -= 1
         return self._seen[id(thing)]
 
     def _made(self, thing: Any) -> Any:
@@ -64,7 +71,7 @@ class _Walk:
 
     def _several(self, things: Any) -> Any:
         """A tuple, list or dict, copied if any of its tensors is replaced."""
-        if type(things) not in (tuple, list, dict):
+        if type(things) not in (tuple, list, dict) or len(things) > _LONGEST:
             return things
         old = list(things.values() if type(things) is dict else things)
         new = [self.of(x) for x in old]
