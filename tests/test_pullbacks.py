@@ -1,8 +1,7 @@
-"""What `func.vjp` returns: pullbacks of every nesting, their errors, and pullbacks that are differentiated themselves."""
+"""What `func.vjp` returns: pullbacks of every nesting, their errors, pullbacks that are differentiated."""
 
 import numpy as np
 import pytest
-
 import rustgrad as rg
 from rustgrad import func
 

@@ -124,8 +124,7 @@ def test_what_a_rule_saved_for_itself_does_not_pass_for_a_constant(nesting):
 def test_captured_tensors_do_not_hide_behind_lanes():
     w = rg.tensor(2.0, dtype=rg.float64)
     checkpointed = lambda w: vmap(lambda x: checkpoint(lambda x: (x * w).sin().sum(), x))(X).sum()
-    with pytest.raises(RuntimeError, match=r"^checkpoint: .* is not an argument; pass it as an argument"):
-        grad(checkpointed)(w)
+    assert grad(checkpointed)(w).item() == pytest.approx((X * (X * w).cos()).sum().item())
 
     def rooted(w):
         root = custom_root(lambda z, y: z - y * w)(lambda z, y: y * w)

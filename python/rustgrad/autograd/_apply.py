@@ -93,7 +93,13 @@ def _own(y: Any, args: Sequence[Any], changed: bool) -> Any:
 def _with_dirty(call: Outcome, args: Sequence[Any]) -> Outcome:
     """Arguments that were changed in place show the result from now on, and are it."""
     for i, j in call.dirty:
-        args[i]._rebind(call.outputs[j])
+        try:
+            args[i]._rebind(call.outputs[j])
+        except RuntimeError as refused:
+            # What a transform follows is written into a view, or a tensor with views, as by any operator.
+            if not str(refused).startswith("mark_dirty: a view, or a tensor with views, cannot"):
+                raise
+            args[i].copy_(call.outputs[j])
         call.outputs[j] = args[i]
     return call
 

@@ -9,6 +9,7 @@ from typing import Any
 from .._core import Tensor
 from .._tree import flatten
 from ..autograd._refusal import not_differentiable
+from ..autograd._values import floating
 
 Argnums = int | str | tuple[int | str, ...]
 
@@ -23,6 +24,16 @@ def tensors(leaves: list[Any], function: str) -> list[Tensor]:
             )
             raise TypeError(f"{function}: expected tensors, got a {type(leaf).__name__}; {way_out}")
     return leaves
+
+
+def refuse_integers(leaves: list[Any], function: str) -> None:
+    """Say in the name of what the user called that there are no derivatives by some of the leaves."""
+    for leaf in leaves:
+        if isinstance(leaf, Tensor) and not floating(leaf):
+            raise not_differentiable(
+                f"{function}: there are no derivatives by {str(leaf.dtype).rpartition('.')[2]} tensors; convert the "
+                "input to a float dtype first"
+            )
 
 
 def real(leaves: list[Tensor], function: str) -> list[Tensor]:

@@ -13,7 +13,7 @@ from .._core import Tensor
 from .._tree import flatten, unflatten
 from ..autograd._rules import differentiated, floating
 from ..autograd.function import Function, FunctionCtx
-from ..autograd.grad_mode import enable_grad
+from ..autograd.grad_mode import enable_grad, no_grad
 from .batch import vmap
 from .forward import jvp
 from .reverse import vjp
@@ -70,12 +70,12 @@ class Spec:
         nested: tuple[Any, ...] = unflatten(self._structure, full)
         return nested
 
-    def refuse_captured(self, result: Any) -> None:
+    def refuse_captured(self, result: Any, who: str = "function", way_out: str = "pass it as an argument") -> None:
         """The arguments are plain numbers here: what is watched all the same came in by another way."""
         if differentiated(flatten(result)[0]):
             raise RuntimeError(
-                f"{self.name}: the function reads a tensor that is being differentiated and is not an argument, so its "
-                "derivative would be lost; pass it as an argument"
+                f"{self.name}: the {who} reads a tensor that is being differentiated and is not an argument, so its "
+                f"derivative would be lost; {way_out}"
             )
 
 
@@ -118,7 +118,8 @@ class _LinearSolve(Function):
         b, args = b.detach(), spec.args([v.detach() for v in values])
         with enable_grad():
             spec.examine(b, args)
-        x = spec.solve(lambda v: spec.matvec(v, *args), b)
+            x = spec.solve(lambda v: spec.matvec(v, *args), b)
+            spec.refuse_captured(x, "function solve", "let it read the system alone, or detach() that tensor")
         if not isinstance(x, Tensor) or x.shape != b.shape:
             raise ValueError(f"custom_linear_solve: solve must return a tensor of shape {list(b.shape)}")
         x = x.detach()
@@ -130,6 +131,7 @@ class _LinearSolve(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         spec, (x, *values) = ctx.spec, ctx.saved_tensors
+        spec.prove_symmetric(x, values)
         w = _solved(spec.transposed(), g, values)
         by_args = pulled(lambda *vs: spec.matvec(x, *spec.args(vs)), tuple(values), -w)
         return (None, w, *by_args)
@@ -173,6 +175,31 @@ class _Linear(Spec):
                     f"{self.name}: matvec is not linear: for -2·v it does not return -2 times what it returns for v "
                     "(some vector); move constant terms to b, or solve other equations with custom_root"
                 )
+
+    def prove_symmetric(self, like: Tensor, values: Any) -> None:
+        """Look at a map that is taken for its own transpose: ⟨u, A·v⟩ = ⟨v, A·u⟩ for two random vectors.
+
+        Random, because waves of two lengths tell convolutions from their transposes as little as equal vectors do.
+        """
+        if not self.symmetric or not like.numel():
+            return
+        args = self.args([v.detach() for v in values])
+        draw = np.random.default_rng(0).standard_normal
+        u, v = (_core.from_numpy(draw(tuple(like.shape))).to(like.dtype) for _ in range(2))
+
+        def asymmetry() -> Any:
+            with no_grad():
+                au, av = self.matvec(u, *args), self.matvec(v, *args)
+                off = ((u * av).sum() - (v * au).sum()).abs()
+                return off, (u * av).abs().sum() + (v * au).abs().sum()
+
+        # A rule of its own: what it reads here is no part of the derivative.
+        off, size = _core._Rule(asymmetry)()
+        if _some(off > size * (1e-4 if like.dtype == _core.float32 else 1e-8)):
+            raise ValueError(
+                f"{self.name}: matvec is not symmetric: ⟨u, A·v⟩ differs from ⟨v, A·u⟩ for some vectors u and v; leave "
+                "symmetric=True out, and pass transpose_solve= where solve relies on symmetry"
+            )
 
     def again(self) -> _Linear:
         """The same map for a further system: it need not be looked at as closely."""
@@ -227,10 +254,11 @@ def custom_linear_solve(
     """Solve ``matvec(x, *args) = b`` for x by any method, with the derivatives of the exact solution.
 
     ``matvec`` is linear in its first argument, of the shape of ``b``; tensors it depends on are given in ``args``,
-    which may be nested: captured ones that are being differentiated raise RuntimeError. ``solve(matvec, b)`` returns x
-    for a ``matvec`` of one argument; by default the matrix is built and decomposed. ``transpose_solve`` does so for the
-    transpose (default: ``solve``), and ``symmetric`` says that there is no difference. A singular system raises
-    RuntimeError; a ``matvec`` that is seen not to be linear, or returns another shape than that of ``b``, ValueError.
+    which may be nested: captured ones that are being differentiated raise RuntimeError, as do those that ``solve``
+    reads. ``solve(matvec, b)`` returns x for a ``matvec`` of one argument; by default the matrix is built and
+    decomposed. ``transpose_solve`` does so for the transpose (default: ``solve``), and ``symmetric`` says that there is
+    no difference. A singular system raises RuntimeError; a ``matvec`` that is seen not to be linear, or returns another
+    shape than that of ``b``, ValueError, and so does the reverse mode of one that is not symmetric and should be.
 
     Derivative: dx = A⁻¹(db - dA·x), in either mode and to any order.
 
@@ -259,11 +287,12 @@ def linear_solution(
     *,
     args: tuple[Any, ...],
     given: bool = False,
+    name: str = "custom_linear_solve",
 ) -> Tensor:
     """``custom_linear_solve`` of a map that is linear for sure unless it was ``given`` by the user."""
     leaves, structure = flatten(tuple(args))
     spec = _Linear(
-        "custom_linear_solve",
+        name,
         structure,
         leaves,
         matvec=matvec,

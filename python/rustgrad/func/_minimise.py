@@ -22,6 +22,8 @@ def by_bfgs(objective: Callable[..., Any]) -> Callable[..., Any]:
 
         leaves, structure = flatten(init)
         shapes = [tuple(x.shape) for x in tensors(leaves, "argmin")]
+        if not any(x.numel() for x in leaves):
+            return init  # there is nothing to choose, and SciPy takes no empty vectors
         dtype = leaves[0].dtype
 
         def tree(v: Any) -> Any:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 from .. import _core
-from .._core import Tensor
+from .._core import NotDifferentiableError, Tensor
 from .._tree import alike, described, flatten, map_leaves, unflatten
-from ._arguments import split_aux, tensors
-from .reverse import vjp
+from ._arguments import refuse_integers, split_aux, tensors
+from .reverse import _pullback, vjp
 
 
 def jvp(
@@ -35,25 +36,42 @@ def jvp(
     """
     if not isinstance(primals, tuple) or not isinstance(tangents, tuple):
         raise TypeError("jvp: primals and tangents must be tuples, e.g. jvp(f, (x,), (t,))")
-    if not strict and not has_aux:
-        pair = _core._push(func, primals, tangents, _unpack)
-        if pair is not None:
-            return pair
+    return _pushed_forward("jvp", func, primals, tangents, strict, has_aux)
+
+
+def _pushed_forward(
+    function: str,
+    func: Callable[..., Any],
+    primals: tuple[Any, ...],
+    tangents: tuple[Any, ...],
+    strict: bool = False,
+    has_aux: bool = False,
+) -> Any:
+    """``jvp`` under the name of the function that the user called."""
+    unpack = _unpack if function == "jvp" else functools.partial(_unpack, function=function)
+    try:
+        pair = None if strict or has_aux else _core._push(func, primals, tangents, unpack)
+    except NotDifferentiableError:
+        refuse_integers(flatten(primals)[0], function)
+        raise
+    if pair is not None:
+        return pair
     xs, structure = flatten(primals)
     ts, other = flatten(tangents)
-    tensors(xs, "jvp")
-    tensors(ts, "jvp")
+    tensors(xs, function)
+    tensors(ts, function)
+    refuse_integers(xs, function)
     if not xs or not alike(structure, other):
         raise ValueError(
-            "jvp: primals and tangents must be nested alike and not be empty, "
+            f"{function}: primals and tangents must be nested alike and not be empty, "
             f"but are {described(structure)} and {described(other)}"
         )
     level = _core.Level("jvp")
     try:
         duals = [level.make_dual(x, t) for x, t in zip(xs, ts, strict=True)]
         out = func(*unflatten(structure, duals))
-        out, aux = split_aux(out, has_aux, "jvp")
-        values, slopes = _unpack(level, out, strict)
+        out, aux = split_aux(out, has_aux, function)
+        values, slopes = _unpack(level, out, strict, function)
         if has_aux:
             return values, slopes, map_leaves(lambda a: level.strip(a) if isinstance(a, Tensor) else a, aux)
         return values, slopes
@@ -61,10 +79,10 @@ def jvp(
         level.exit()
 
 
-def _unpack(level: _core.Level, out: Any, strict: bool = False) -> tuple[Any, Any]:
+def _unpack(level: _core.Level, out: Any, strict: bool = False, function: str = "jvp") -> tuple[Any, Any]:
     """Values and tangents of an output, each nested like it."""
     ys, shape = flatten(out)
-    pairs = [level.unpack_dual(y) for y in tensors(ys, "jvp")]
+    pairs = [level.unpack_dual(y) for y in tensors(ys, function)]
     if strict and any(t is None for _, t in pairs):
         raise RuntimeError("jvp: an output does not depend on the inputs, and strict=True forbids that")
     slopes = [_core.zeros_like(p) if t is None else t for p, t in pairs]
@@ -84,7 +102,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     >>> y, push(rg.tensor(3.0))
     (tensor(1.), tensor(3.))
     """
-    value, pull = vjp(func, *primals)
+    value, pull = _pullback("linearize", func, primals)
     ys, outer = flatten(value)
     zeros = [_core.zeros_like(y) for y in ys]
     moving = [j for j, y in enumerate(ys) if y.dtype.is_floating_point or y.dtype.is_complex]

@@ -64,6 +64,7 @@ class _Root(Function):
             g,
             spec.solve,
             args=(x, list(values)),
+            name=spec.name,
         )
         by_args = pulled(lambda *vs: spec.residual(x, *spec.args(vs)), tuple(values), -w)
         return (None, None, *by_args)
@@ -80,6 +81,7 @@ class _Root(Function):
             -moved,
             spec.solve,
             args=(x, list(values)),
+            name=spec.name,
         )
 
 
@@ -117,6 +119,9 @@ def _differentiated(name: str, residual: Function_, solver: Function_, solve: Fu
         found = solver(_detached(init), *_detached(tuple(args)))
         packing = _Packing(found, name)
         leaves, structure = flatten(tuple(args))
+        Spec(name, structure, leaves).refuse_captured(
+            found, "solver", "pass it as an argument, or detach() it if it only helps to find the solution"
+        )
 
         def packed(x: Tensor, *arguments: Any) -> Tensor:
             return packing.pack(residual(packing.unpack(x), *arguments))
@@ -132,8 +137,8 @@ def custom_root(residual: Function_, *, solve: Function_ | None = None) -> Calla
 
     Shapes: x and the residual are nested alike; ``init`` has no influence on the solution and no derivative. The solver
     sees plain numbers and may be any program; tensors it or the residual depend on are given in ``args``, which may be
-    nested: captured ones that are being differentiated raise RuntimeError. ``solve`` solves the linear systems, as in
-    ``custom_linear_solve``.
+    nested: captured ones that are being differentiated raise RuntimeError (what only helps to find the solution can be
+    detached). ``solve`` solves the linear systems, as in ``custom_linear_solve``.
 
     Derivative: -J⁻¹·∂residual/∂args, in either mode and to any order.
 

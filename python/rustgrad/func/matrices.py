@@ -11,11 +11,12 @@ from .. import _core
 from .._core import DataDependentError, Tensor
 from .._tree import flatten, unflatten
 from .._warning import warn_once
+from ..autograd._values import floating
 from ._arguments import Argnums, Selection, by_leaf, name_of, real, split_aux
 from ._chunks import Budget, Rows, chunks
 from .batch import Randomness
-from .forward import jvp
-from .reverse import vjp
+from .forward import _pushed_forward
+from .reverse import _pullback
 
 Function = Callable[..., Any]
 
@@ -35,7 +36,7 @@ def jacrev(
     ``argnums``. ``chunk_size`` rows are computed at a time, or as many (but at least one) as keep result and working
     memory together below ``max_bytes``; ``progress`` shows how far it is. Raises MemoryError where the result alone
     exceeds ``max_bytes``. Where a rule of a ``Function`` asks for plain numbers, rows are computed one by one, with one
-    warning.
+    warning. Outputs that are integers or bools have zeros of the inputs' dtypes.
 
     Derivative: may be taken again, in either mode.
 
@@ -44,12 +45,16 @@ def jacrev(
     tensor([[2., 0.],
             [0., 4.]])
     """
-    budget = Budget("jacrev", chunk_size, max_bytes, progress)
+    return _by_rows(func, argnums, has_aux, Budget("jacrev", chunk_size, max_bytes, progress))
+
+
+def _by_rows(func: Function, argnums: Argnums, has_aux: bool, budget: Budget) -> Function:
+    """``jacrev`` under the name of the function that the user called."""
 
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        chosen = Selection("jacrev", func, argnums, args, kwargs)
-        value, pull, aux = _recorded(chosen, has_aux, "jacrev")
+        chosen = Selection(budget.function, func, argnums, args, kwargs)
+        value, pull, aux = _recorded(chosen, has_aux, budget.function)
         result = _rows(chosen, value, pull, budget)
         return (result, aux) if has_aux else result
 
@@ -57,8 +62,7 @@ def jacrev(
 
 
 def _recorded(chosen: Selection, has_aux: bool, function: str) -> Any:
-    chosen.flat()  # refuses what is no tensor in the name of this function, not of vjp
-    return vjp(lambda *xs: split_aux(chosen.call(*xs), has_aux, function), *chosen.values, has_aux=True)
+    return _pullback(function, lambda *xs: split_aux(chosen.call(*xs), has_aux, function), chosen.values, has_aux=True)
 
 
 def _rows(chosen: Selection, value: Any, pull: Function, budget: Budget) -> Any:
@@ -231,8 +235,12 @@ def _by_columns(
 
         def columns(units: list[Tensor]) -> list[Tensor]:
             tangents = unflatten(inner, units)
-            value, slopes, seen["aux"] = jvp(
-                lambda *xs: split_aux(chosen.call(*xs), has_aux, function), chosen.values, tangents, has_aux=True
+            value, slopes, seen["aux"] = _pushed_forward(
+                function,
+                lambda *xs: split_aux(chosen.call(*xs), has_aux, function),
+                chosen.values,
+                tangents,
+                has_aux=True,
             )
             seen["ys"], seen["outer"] = flatten(value)
             real(seen["ys"], function)
@@ -245,7 +253,14 @@ def _by_columns(
         found = _in_chunks(columns, xs, seen.get("ys", xs), total, 1, budget, func, randomness, reruns=True)
         if total == 0:
             found = [_core.zeros((0, *y.shape), dtype=y.dtype) for y in seen["ys"]]
-        result = unflatten(seen["outer"], [_nested(chosen, inner, by_leaf(slopes, xs)) for slopes in found])
+        # Integers have no slopes: zeros of the inputs' dtypes, as by rows.
+        blocks = [
+            by_leaf(slopes, xs)
+            if floating(slopes)
+            else [_core.zeros(*slopes.shape[1:], *x.shape, dtype=x.dtype) for x in xs]
+            for slopes in found
+        ]
+        result = unflatten(seen["outer"], [_nested(chosen, inner, parts) for parts in blocks])
         return (result, seen["aux"]) if has_aux else result
 
     return wrapped
@@ -314,5 +329,5 @@ def hessian(
     tensor([[0., 1.],
             [1., 0.]])
     """
-    inner = jacrev(func, argnums, has_aux=has_aux)
+    inner = _by_rows(func, argnums, has_aux, Budget("hessian", None, None, False))
     return _by_columns(inner, argnums, has_aux, Budget("hessian", chunk_size, max_bytes, progress))

@@ -9,16 +9,17 @@ from typing import Any
 from .. import _core
 from .._core import Tensor
 from .._tree import alike, described, flatten, unflatten
-from ._arguments import by_leaf, real, tensors
+from ..autograd._values import floating
+from ._arguments import by_leaf, real, refuse_integers, tensors
 from ._chunks import Budget, Rows, chunks
-from .forward import jvp
-from .reverse import grad, vjp
+from .forward import _pushed_forward
+from .reverse import _Gradient, _pullback
 
 Function = Callable[..., Any]
 
 
-def _gradient(func: Function, count: int) -> Function:
-    return grad(func, argnums=tuple(range(count)))
+def _gradient(function: str, func: Function, count: int) -> Function:
+    return _Gradient(func, tuple(range(count)), function=function).alone
 
 
 def _pair(function: str, primals: Any, vectors: Any, same_dtype: bool = True) -> None:
@@ -54,7 +55,12 @@ def hvp(func: Function, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> 
     (tensor([ 6., 12.]),)
     """
     _pair("hvp", primals, tangents)
-    return jvp(_gradient(func, len(primals)), primals, tangents)[1]
+    return _hessian_product("hvp", func, primals, tangents)
+
+
+def _hessian_product(function: str, func: Function, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> Any:
+    """``hvp`` under the name of the function that the user called."""
+    return _pushed_forward(function, _gradient(function, func, len(primals)), primals, tangents)[1]
 
 
 def vhp(func: Function, primals: tuple[Any, ...], cotangents: tuple[Any, ...]) -> Any:
@@ -69,7 +75,7 @@ def vhp(func: Function, primals: tuple[Any, ...], cotangents: tuple[Any, ...]) -
     (tensor([ 6., 12.]),)
     """
     _pair("vhp", primals, cotangents, same_dtype=False)
-    _, pull = vjp(_gradient(func, len(primals)), *primals)
+    _, pull = _pullback("vhp", _gradient("vhp", func, len(primals)), primals)
     return pull(cotangents, retain_graph=False)
 
 
@@ -89,10 +95,10 @@ def ggnvp(func: Function, loss: Function, primals: tuple[Any, ...], tangents: tu
     """
     _pair("ggnvp", primals, tangents)
     state = _core.get_rng_state()
-    value, along = jvp(func, primals, tangents)
+    value, along = _pushed_forward("ggnvp", func, primals, tangents)
     _core.set_rng_state(state)  # both Jacobians are those of one function, whatever it draws
-    _, pull = vjp(func, *primals)
-    (curved,) = hvp(loss, (value,), (along,))
+    _, pull = _pullback("ggnvp", func, primals)
+    (curved,) = _hessian_product("ggnvp", loss, (value,), (along,))
     return pull(curved, retain_graph=False)
 
 
@@ -101,8 +107,9 @@ def hess_diag(
 ) -> Function:
     """A function that returns the second derivatives of ``func`` by each element of its first argument alone.
 
-    Shapes: the argument may be nested; for an output of shape (…) each of its tensors, of shape (…′), gives (…, …′).
-    Options: those of ``jacrev``. Series of order 2 along all unit vectors, by forward mode alone: nothing is recorded.
+    Shapes: the argument may be nested; for an output of shape (…) each of its tensors, of shape (…′), gives (…, …′);
+    zeros for integers. Options: those of ``jacrev``. Series of order 2 along all unit vectors, by forward mode alone:
+    nothing is recorded.
 
     Derivative: may be taken again, in either mode.
 
@@ -153,11 +160,13 @@ def _second_derivatives(
 
     real(tensors(xs, budget.function), budget.function)
     total = sum(x.numel() for x in xs)
-    if total == 0:
-        raise ValueError(f"{budget.function}: the argument has no elements")
+    if not xs:
+        raise ValueError(f"{budget.function}: the argument holds no tensors; give at least one")
+    refuse_integers(xs, budget.function)
     rows = Rows(total)
     shape: Any = None
-    for start, stop in chunks(total, budget):
+    # Without elements the function still has to say what it returns: no lanes see it.
+    for start, stop in chunks(total, budget) if total else [(0, 0)]:
         count = stop - start
         lanes = _core.Level("vmap", count, "same")
         curve = _core.Level("taylor")
@@ -172,11 +181,14 @@ def _second_derivatives(
             for y in tensors(ys, budget.function):
                 value, terms = curve.unpack_series(y)
                 second = terms[1] if terms else None
-                seconds.append(_core.zeros_like(value) if second is None else 2 * second)
+                # An integer does not move, and is no dtype for derivatives.
+                dtype = y.dtype if floating(y) else xs[0].dtype
+                seconds.append(_core.zeros_like(value, dtype=dtype) if second is None else 2 * second)
             found = [lanes.unbatch(y, count) for y in seconds]
         finally:
             curve.exit()
             lanes.exit()
-        budget.chunk_done()
+        if total:
+            budget.chunk_done()
         rows.add(start, found)
     return rows.matrices(xs), shape, total

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import _core
-from .._core import Tensor
+from .._core import NotDifferentiableError, Tensor
 from .._tree import alike, described, flatten, map_leaves, unflatten
-from ._arguments import Argnums, Selection, split_aux, tensors
+from ._arguments import Argnums, Selection, refuse_integers, split_aux, tensors
 
 
 def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
@@ -28,29 +28,40 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     >>> pull(rg.tensor(2.0))
     (tensor(2.),)
     """
-    unpack = functools.partial(_unpacked, has_aux)
-    found = _core._vjp(func, primals, unpack, _cotangents, has_aux)
-    return found or unpack(*_record_nested(func, primals))
+    return _pullback("vjp", func, primals, has_aux)
 
 
-def _cotangents(cotangents: Any, shape: Any = None) -> list[Tensor]:
+def _pullback(function: str, func: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool = False) -> Any:
+    """``vjp`` under the name of the function that the user called."""
+    unpack = functools.partial(_unpacked, function, has_aux)
+    try:
+        found = _core._vjp(func, primals, unpack, functools.partial(_cotangents, function), has_aux)
+        return found or unpack(*_record_nested(function, func, primals))
+    except NotDifferentiableError:
+        refuse_integers(flatten(primals)[0], function)
+        raise
+
+
+def _cotangents(function: str, cotangents: Any, shape: Any = None) -> list[Tensor]:
     """The cotangents, which must be tensors nested like the output of the function, by default a lone one."""
     gs, given = flatten(cotangents)
-    tensors(gs, "vjp")
+    tensors(gs, function)
     if not alike(given, shape):
         raise ValueError(
-            f"vjp: the cotangents must be nested like the output of the function, {described(shape)}, "
+            f"{function}: the cotangents must be nested like the output of the function, {described(shape)}, "
             f"but are {described(given)}"
         )
     return gs
 
 
-def _unpacked(has_aux: bool, level: _core.Level, inputs: Sequence[Tensor], out: Any, structure: Any) -> Any:
+def _unpacked(
+    function: str, has_aux: bool, level: _core.Level, inputs: Sequence[Tensor], out: Any, structure: Any
+) -> Any:
     """What ``vjp`` returns for an output of any nesting; ends the level."""
     try:
-        out, aux = split_aux(out, has_aux, "vjp")
+        out, aux = split_aux(out, has_aux, function)
         ys, shape = flatten(out)
-        tensors(ys, "vjp")
+        tensors(ys, function)
         values = unflatten(shape, [level.unwatch(y) for y in ys])
         if has_aux:
             aux = map_leaves(lambda a: level.unwatch(a) if isinstance(a, Tensor) else a, aux)
@@ -58,20 +69,20 @@ def _unpacked(has_aux: bool, level: _core.Level, inputs: Sequence[Tensor], out: 
         level.exit()
 
     def pull(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
-        gs = _cotangents(cotangents, shape)
+        gs = _cotangents(function, cotangents, shape)
         return unflatten(structure, level.pull(ys, gs, inputs, retain_graph, True))
 
     return (values, pull, aux) if has_aux else (values, pull)
 
 
 def _record_nested(
-    func: Callable[..., Any], primals: tuple[Any, ...]
+    function: str, func: Callable[..., Any], primals: tuple[Any, ...]
 ) -> tuple[_core.Level, Sequence[Tensor], Any, Any]:
     """The level (still active), the watched leaves, the output, and how the primals are nested."""
     xs, structure = flatten(primals)
     if not xs:
-        raise ValueError("vjp: give at least one input")
-    tensors(xs, "vjp")
+        raise ValueError(f"{function}: give at least one input")
+    tensors(xs, function)
     level = _core.Level("vjp")
     try:
         inputs = [level.watch(x) for x in xs]
@@ -95,7 +106,7 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
     >>> rg.func.grad_and_value(lambda x: (x * x).sum())(rg.tensor([1.0, 2.0]))
     (tensor([2., 4.]), tensor(5.))
     """
-    gradient = _Gradient(func, argnums, has_aux)
+    gradient = _Gradient(func, argnums, has_aux, "grad_and_value")
 
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -105,35 +116,45 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
 
 
 class _Gradient:
-    """(gradient, value) of a function for given arguments: what all three of its public forms call."""
+    """(gradient, value) of a function for given arguments: what all its public forms, and products, call by name."""
 
-    def __init__(self, func: Callable[..., Any], argnums: Argnums, has_aux: bool) -> None:
-        self._func, self._argnums, self._has_aux = func, argnums, has_aux
+    def __init__(
+        self, func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, function: str = "grad"
+    ) -> None:
+        self._func, self._argnums, self._has_aux, self._function = func, argnums, has_aux, function
+
+    def alone(self, *args: Any, **kwargs: Any) -> Any:
+        """The gradient without the value."""
+        return self(args, kwargs)[0]
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        func, argnums, has_aux = self._func, self._argnums, self._has_aux
+        func, argnums, has_aux, function = self._func, self._argnums, self._has_aux, self._function
         if not has_aux and type(argnums) is int and 0 <= argnums < len(args):
-            found = _core._gradient(func, argnums, args, kwargs)
+            try:
+                found = _core._gradient(func, argnums, args, kwargs)
+            except (TypeError, ValueError, NotDifferentiableError) as error:
+                own = error.__traceback__ is not None and error.__traceback__.tb_next is None
+                if function == "grad" or not own or not str(error).startswith("grad: "):
+                    raise
+                raise type(error)(function + str(error).removeprefix("grad")) from None
             if found is not None:
                 return found
-        chosen = Selection("grad", func, argnums, args, kwargs)
+        chosen = Selection(function, func, argnums, args, kwargs)
 
         def single_number(*values: Any) -> Any:
-            y, aux = split_aux(chosen.call(*values), has_aux, "grad")
+            y, aux = split_aux(chosen.call(*values), has_aux, function)
             if not isinstance(y, Tensor) or y.ndim != 0:
                 shape = list(y.shape) if isinstance(y, Tensor) else type(y).__name__
                 raise ValueError(
-                    f"grad: the function must return a 0-d tensor, not {shape}; reduce it, e.g. with .sum()"
+                    f"{function}: the function must return a 0-d tensor, not {shape}; reduce it, e.g. with .sum()"
                 )
             if y.dtype.is_complex:
-                raise TypeError(f"grad: the function must return a real number, not {y.dtype}; take .real or .abs()")
+                raise TypeError(
+                    f"{function}: the function must return a real number, not {y.dtype}; take .real or .abs()"
+                )
             return y, aux
 
-        try:
-            value, pull, aux = vjp(single_number, *chosen.values, has_aux=True)
-        except TypeError:
-            chosen.flat()  # where arguments are no tensors, this says so in the name of grad
-            raise
+        value, pull, aux = _pullback(function, single_number, chosen.values, has_aux=True)
         gradients = pull(_core.ones_like(value), retain_graph=False)
         result = gradients[0] if chosen.single else gradients
         return (result, (value, aux)) if has_aux else (result, value)
@@ -150,7 +171,7 @@ def value_and_grad(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
     >>> rg.func.value_and_grad(lambda x: x**3)(rg.tensor(2.0))
     (tensor(8.), tensor(12.))
     """
-    both = _Gradient(func, argnums, has_aux)
+    both = _Gradient(func, argnums, has_aux, "value_and_grad")
 
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:

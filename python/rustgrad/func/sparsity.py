@@ -13,8 +13,8 @@ from .. import _core
 from .._core import DataDependentError, Tensor
 from ._arguments import name_of, real
 from ._chunks import Budget, chunks
-from .forward import jvp
-from .reverse import grad, vjp
+from .forward import _pushed_forward
+from .reverse import _Gradient, _pullback
 
 Function = Callable[..., Any]
 Indices = np.ndarray[Any, np.dtype[np.int64]]
@@ -131,9 +131,16 @@ def jacobian_sparsity(
     >>> rg.func.jacobian_sparsity(lambda x: x[1:] * x[:-1], rg.ones(1000))
     Sparsity(999 × 1000, 1998 entries, 2 colours, mode='forward')
     """
+    return _jacobian_sparsity("jacobian_sparsity", func, _point(x, "jacobian_sparsity"), args, kwargs, mode)
+
+
+def _jacobian_sparsity(
+    function: str, func: Function, x: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any], mode: str
+) -> Sparsity:
+    """``jacobian_sparsity`` under the name of the function that the user called."""
     if mode not in ("auto", "forward", "reverse"):
-        raise ValueError(f'jacobian_sparsity: mode={mode!r} is not one of "auto", "forward", "reverse"')
-    pattern = _followed(func, _point(x, "jacobian_sparsity"), args, kwargs, "jacobian_sparsity")
+        raise ValueError(f'{function}: mode={mode!r} is not one of "auto", "forward", "reverse"')
+    pattern = _followed(func, x, args, kwargs, function)
     offsets, indices = _numpy(pattern.offsets()), _numpy(pattern.indices())
     rows = np.repeat(np.arange(pattern.shape[0]), np.diff(offsets))
     forward = pattern.color_columns() if mode != "reverse" else None
@@ -159,8 +166,14 @@ def hessian_sparsity(func: Function, x: Tensor, *args: Any, **kwargs: Any) -> Sp
     >>> rg.func.hessian_sparsity(lambda x: (x[1:] * x[:-1]).sin().sum(), rg.ones(1000))
     Sparsity(1000 × 1000, 2998 entries, 3 colours, mode='symmetric')
     """
-    x = _point(x, "hessian_sparsity")
-    pattern = _followed(grad(func), x, args, kwargs, "hessian_sparsity").symmetrized()
+    return _hessian_sparsity("hessian_sparsity", func, _point(x, "hessian_sparsity"), args, kwargs)
+
+
+def _hessian_sparsity(
+    function: str, func: Function, x: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Sparsity:
+    """``hessian_sparsity`` under the name of the function that the user called."""
+    pattern = _followed(_Gradient(func, function=function).alone, x, args, kwargs, function).symmetrized()
     colors, count = pattern.color_star()
     places, read = pattern.recover_star(colors, count)
     return Sparsity(
@@ -247,7 +260,7 @@ def sparse_jacobian(
     @functools.wraps(func)
     def wrapped(x: Tensor, *args: Any, **kwargs: Any) -> Any:
         x = _point(x, "sparse_jacobian")
-        known = jacobian_sparsity(func, x, *args, mode=mode, **kwargs) if sparsity is None else sparsity
+        known = _jacobian_sparsity("sparse_jacobian", func, x, args, kwargs, mode) if sparsity is None else sparsity
         if known.mode == "symmetric":
             raise ValueError(
                 "sparse_jacobian: the sparsity is that of a Hessian, which is recovered by symmetry; "
@@ -257,14 +270,22 @@ def sparse_jacobian(
         if known.mode == "forward":
             y_size = known.shape[0]
             _fitting(known, (y_size, x.numel()), "sparse_jacobian")
-            products = _products(lambda t: jvp(of_x, (x,), (t,))[1], x, y_size, known, budget)
+            products = _products(
+                lambda t: _pushed_forward("sparse_jacobian", of_x, (x,), (t,))[1], x, y_size, known, budget
+            )
         else:
-            y, pull = vjp(of_x, x)
+            y, pull = _pullback("sparse_jacobian", of_x, (x,))
             _fitting(known, (y.numel(), x.numel()), "sparse_jacobian")
             products = _products(lambda g: pull(g)[0], y, x.numel(), known, budget)
         found = known.recovered(products)
         if check:
-            _check(found, lambda t: jvp(of_x, (x,), (t,))[1], x, "sparse_jacobian", name_of(func))
+            _check(
+                found,
+                lambda t: _pushed_forward("sparse_jacobian", of_x, (x,), (t,))[1],
+                x,
+                "sparse_jacobian",
+                name_of(func),
+            )
         return found
 
     return wrapped
@@ -298,10 +319,11 @@ def sparse_hessian(
     @functools.wraps(func)
     def wrapped(x: Tensor, *args: Any, **kwargs: Any) -> Any:
         x = _point(x, "sparse_hessian")
-        known = hessian_sparsity(func, x, *args, **kwargs) if sparsity is None else sparsity
+        known = _hessian_sparsity("sparse_hessian", func, x, args, kwargs) if sparsity is None else sparsity
         _fitting(known, (x.numel(), x.numel()), "sparse_hessian")
-        slope = lambda z: grad(func)(z, *args, **kwargs)
-        product = lambda t: jvp(slope, (x,), (t,))[1]
+        gradient = _Gradient(func, function="sparse_hessian").alone
+        slope = lambda z: gradient(z, *args, **kwargs)
+        product = lambda t: _pushed_forward("sparse_hessian", slope, (x,), (t,))[1]
         found = known.recovered(_products(product, x, x.numel(), known, budget))
         if check:
             _check(found, product, x, "sparse_hessian", name_of(func))
