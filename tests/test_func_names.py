@@ -136,3 +136,16 @@ def test_the_minimum_over_nothing():
 def test_no_lanes():
     assert list(func.vmap(NUMBER)(EMPTY).shape) == [0]
     assert list(func.vmap(func.hessian(NUMBER))(EMPTY).shape) == [0, 3, 3]
+
+
+@pytest.mark.parametrize(
+    "name", ["relu6", "hardtanh", "elu", "selu", "leaky_relu", "silu", "gelu", "softplus", "logsigmoid"]
+)
+def test_activations_refuse_in_their_own_name(name):
+    with pytest.raises(TypeError, match=f"^{name}: "):
+        getattr(rg.nn.functional, name)(rg.tensor([1.0 + 1.0j]))
+
+
+def test_limits_refuse_in_their_own_name():
+    with pytest.raises(TypeError, match=r"^clamp: "):
+        rg.tensor([1.0 + 1.0j]).clamp(0.0)

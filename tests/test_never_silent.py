@@ -376,8 +376,3 @@ class TestTaylor:
         seen = rg.zeros((), dtype=F64)
         with pytest.raises(RuntimeError, match=r"taylor: <lambda> changes a tensor from outside in place.*clone\(\)"):
             func.taylor(lambda a: a * a * seen.add_(1.0), x(), x(), 2, method="nested")
-
-
-def test_autograd_inside_of_a_transform_names_the_way():
-    with pytest.raises(RuntimeError, match=r"grad: input 0 is followed by a func transform.*use func\.grad"):
-        func.grad(lambda a: grad((a**3).sum(), a)[0].sum())(x())

@@ -31,7 +31,7 @@ RESULTS = {
     "None": "_check_gradient _forbid_saved_hooks _pop_saved_hooks _push_saved_hooks _rebind backward empty_cache "
     "exit manual_seed remove seed set_default_dtype "
     "set_num_threads set_printoptions set_state __delitem__ __setitem__ __setstate__",
-    "builtins.bool": "_in_parts _set_weak_zeros ended "
+    "builtins.bool": "_any_active _in_parts _set_weak_zeros ended "
     "is_anomaly_enabled is_batched is_taped _set_grad_enabled _set_inference "
     "__bool__ __contains__ allclose equal is_complex "
     "is_contiguous is_floating_point is_grad_enabled "

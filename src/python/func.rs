@@ -10,7 +10,7 @@ use crate::{
     },
     ops::expand,
     trace::{
-        reach, series,
+        any_active, reach, series,
         sets::{depending, everything, Sets},
         Kind, Lanes, Level as CoreLevel, LevelRef, Randomness, Value,
     },
@@ -292,6 +292,11 @@ impl Level {
         Ok(filled.collect::<Result<Vec<_>, _>>()?)
     }
 }
+/// Whether any transformation is active on this thread.
+#[pyfunction]
+fn _any_active() -> bool {
+    any_active()
+}
 /// How the innermost transformation that watches any of the tensors does so: (level or None, kind).
 ///
 /// The kind is "plain" (nobody watches), "tape", "dual", "batch", "series" or "sets"; the bottom tape has no level.
@@ -320,6 +325,7 @@ fn _innermost(tensors: Vec<Py<Tensor>>) -> PyResult<(Option<Level>, &'static str
     Ok((found.0.map(|info| Level { info, active: Mutex::new(None) }), found.1))
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_function(wrap_pyfunction!(_any_active, m)?)?;
     m.add_function(wrap_pyfunction!(_innermost, m)?)?;
     m.add_class::<Level>()
 }

@@ -122,7 +122,7 @@ impl Drop for Level {
     }
 }
 /// Whether any transformation is active on this thread.
-pub(super) fn any_active() -> bool {
+pub fn any_active() -> bool {
     ACTIVE.with(|active| !active.borrow().is_empty())
 }
 /// Take note that a tensor is written that was made when level `born` was the latest.

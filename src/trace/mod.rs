@@ -8,7 +8,7 @@ mod series;
 pub mod sets;
 mod tape;
 mod value;
-pub use level::{drawing_lanes, latest_level, writing, Lanes, Level, LevelRef, Randomness};
+pub use level::{any_active, drawing_lanes, latest_level, writing, Lanes, Level, LevelRef, Randomness};
 pub use mode::{
     count_observers, default_dtype, grad_enabled, inference, observed, set_default_dtype, set_grad_enabled,
     set_inference, set_weak_zeros, weak_zeros, SilentTape,

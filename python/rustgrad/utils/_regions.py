@@ -22,16 +22,6 @@ def recording() -> bool:
     return (_PROBE * 1.0).requires_grad
 
 
-def transformed() -> bool:
-    """Whether any transform is active: only then a sweep that records nothing leaves the switch as it is."""
-    seen: list[bool] = []
-    with enable_grad():
-        y = _PROBE * 1.0
-        y.register_hook(lambda _: seen.append(_core.is_grad_enabled()))
-        _core.grad(y, _PROBE)
-    return seen[0]
-
-
 class _Stop(BaseException):
     """All that is needed was computed; not an Exception, so that the function does not catch it."""
 

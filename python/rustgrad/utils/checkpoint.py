@@ -13,7 +13,7 @@ from ..autograd.graph import saved_tensors_hooks
 from ._again import CheckpointError, PlainCallError, tell
 from ._closures import Opened
 from ._followed import Again, followed
-from ._regions import Region, recording, transformed
+from ._regions import Region, recording
 
 __all__ = ["CheckpointError", "checkpoint", "checkpoint_sequential"]
 
@@ -55,7 +55,7 @@ def checkpoint(
     found = flatten((args, kwargs))[0] if args or kwargs else []
     tensors = [x for x in found if isinstance(x, Tensor)]
     level, kind = _core._innermost(tensors)
-    inside = level is not None or (recording() and transformed())
+    inside = level is not None or (recording() and _core._any_active())
     if inside:
         opened = Opened(function)
         level, kind = _core._innermost([*tensors, *opened.tensors])

@@ -1,6 +1,7 @@
 //! Reverse mode: `backward` and `autograd.grad`.
 use super::{
     super::{convert, tensor::Tensor},
+    inside,
     lanes::{lanes, Pull},
     node::Node,
 };
@@ -259,7 +260,8 @@ fn backward(
 /// The gradients of the outputs with respect to the inputs, as a tuple; nothing is accumulated.
 ///
 /// Shapes: those of the inputs; `grad_outputs` has that of each output, None for single numbers. An input that was not
-/// used raises RuntimeError, or gives None with `allow_unused`, zeros with `materialize_grads`.
+/// used raises RuntimeError, or gives None with `allow_unused`, zeros with `materialize_grads`. Inside of `func.grad` and
+/// its like, inputs may be tensors that it follows; the outputs must then belong to the same transform.
 ///
 /// Derivative: recorded with `create_graph`, for higher orders.
 ///
@@ -286,10 +288,20 @@ fn grad<'py>(
     if inputs.is_empty() {
         return Err(Error::value("grad", "inputs is empty; name the tensors to differentiate by").into());
     }
-    let places = places_of("grad", &inputs)?;
     let retain_graph = retain_graph.unwrap_or(create_graph);
-    let pull = Pull { outputs: &outputs, places: &places, retain_graph, create_graph };
-    let found = if is_grads_batched { pull.over_lanes(py, &gs) } else { pull.plain(py, &gs) }?;
+    let found = match inside::level_of(&inputs)? {
+        Some(level) if is_grads_batched => {
+            let why =
+                format!("is_grads_batched is not known inside of {}; use func.vmap over grad_outputs", level.name());
+            return Err(Error::graph("grad", why).into());
+        }
+        Some(level) => inside::pulled(py, &level, &outputs, &gs, &inputs, retain_graph, create_graph)?,
+        None => {
+            let places = places_of("grad", &inputs)?;
+            let pull = Pull { outputs: &outputs, places: &places, retain_graph, create_graph };
+            if is_grads_batched { pull.over_lanes(py, &gs) } else { pull.plain(py, &gs) }?
+        }
+    };
     let results = PyList::empty(py);
     for (i, (input, g)) in inputs.iter().zip(found).enumerate() {
         let g = match (g, input) {

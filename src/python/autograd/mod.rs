@@ -2,6 +2,7 @@
 mod backward;
 mod custom;
 mod hooks;
+mod inside;
 mod lanes;
 mod node;
 mod rule;

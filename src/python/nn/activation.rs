@@ -62,7 +62,7 @@ macro_rules! activations { ($($(#[$doc:meta])* fn $name:ident($x:ident $(, $arg:
                 return Err(Error::value(stringify!($name), "inplace=True is not supported; use the result").into());
             }
             let $x = &input.value()?;
-            Ok(run(py, 16 * $x.len(), || $body)?.into())
+            Ok(run(py, 16 * $x.len(), || $body.map_err(|e| e.named(stringify!($name))))?.into())
         }
     )*
     fn register_activations(m: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -135,7 +135,7 @@ fn gelu(py: Python<'_>, input: &Tensor, approximate: &str) -> PyResult<Tensor> {
             return Err(Error::value("gelu", format!("approximate must be \"none\" or \"tanh\", not {other:?}")).into())
         }
     };
-    Ok(run(py, 32 * x.len(), || nn::gelu(&x, tanh))?.into())
+    Ok(run(py, 32 * x.len(), || nn::gelu(&x, tanh).map_err(|e| e.named("gelu")))?.into())
 }
 /// Smooth form of relu, log(1 + exp(beta x)) / beta; x itself where beta x exceeds `threshold`.
 ///
@@ -149,7 +149,8 @@ fn gelu(py: Python<'_>, input: &Tensor, approximate: &str) -> PyResult<Tensor> {
 #[pyo3(signature = (input, beta=1.0, threshold=20.0))]
 fn softplus(py: Python<'_>, input: &Tensor, beta: f64, threshold: f64) -> PyResult<Tensor> {
     let x = input.value()?;
-    Ok(run(py, 32 * x.len(), || nn::softplus(&x, beta, threshold))?.into())
+    let named = |e: Error| e.named("softplus");
+    Ok(run(py, 32 * x.len(), || nn::softplus(&x, beta, threshold).map_err(named))?.into())
 }
 /// Logarithm of the logistic function, -log(1 + exp(-x)), without overflow.
 ///
@@ -161,7 +162,7 @@ fn softplus(py: Python<'_>, input: &Tensor, beta: f64, threshold: f64) -> PyResu
 /// tensor([  -0.6931, -100.0000])
 #[pyfunction]
 fn logsigmoid(input: &Tensor) -> PyResult<Tensor> {
-    Ok(LogSigmoid.of(&input.value()?)?.into())
+    Ok(LogSigmoid.of(&input.value()?).map_err(|e| e.named("logsigmoid"))?.into())
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     register_activations(m)?;

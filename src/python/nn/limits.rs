@@ -62,7 +62,7 @@ fn clamped(x: &Value, min: Option<Operand>, max: Option<Operand>) -> Result<Valu
         })
         .transpose()
     };
-    nn::clamp(x, bound(min)?.as_ref(), bound(max)?.as_ref())
+    nn::clamp(x, bound(min)?.as_ref(), bound(max)?.as_ref()).map_err(|e| e.named("clamp"))
 }
 #[pymethods]
 impl Tensor {
