@@ -10,7 +10,7 @@ pub mod sets;
 mod tape;
 mod value;
 pub use kept::{keeping_history, same_history, silent};
-pub use level::{drawing_lanes, latest_level, writing, Lanes, Level, LevelRef, Randomness};
+pub use level::{drawing_lanes, latest_level, note_refusal, writing, Lanes, Level, LevelRef, Randomness};
 pub use mode::{
     count_observers, default_dtype, grad_enabled, inference, observed, set_default_dtype, set_grad_enabled,
     set_inference, set_weak_zeros, weak_zeros, SilentTape,
