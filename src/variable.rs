@@ -2,23 +2,17 @@
 //!
 //! A base and its views form a family. Writing through any member rewrites the base's value (a recorded scatter
 //! along the views' path) and starts a new generation; the others replay their path from the base when next read.
+mod path;
 use crate::{
     array::assign,
     error::{Error, Result},
     graph::{self, Edge, GradCell, NodeRef},
     op::{Call, Prim},
-    ops::{
-        complex::{AsComplex, AsReal},
-        convert,
-        diagonal::DiagonalScatter,
-        expand,
-        overwrite::Overwrite,
-        reshape::Permute,
-        slice::SliceScatter,
-    },
-    shape::{show, Strides},
+    ops::{convert, expand, overwrite::Overwrite},
+    shape::show,
     trace::{self, Kind, Value},
 };
+use path::{arranged, same_geometry, scatter, shares};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A rebindable value: what a tensor object holds.
@@ -32,6 +26,8 @@ pub struct Variable {
     generation: u64,
     /// The last level entered when this variable was made: values of later levels must not be written into it.
     born: u64,
+    /// Whether it stands for a caller's tensor, which is to see what is written here whatever becomes of this one.
+    lent: bool,
 }
 struct Family {
     base: Mutex<Base>,
@@ -50,7 +46,19 @@ impl Family {
 
 impl Variable {
     pub fn new(value: Value) -> Variable {
-        Variable { value, cell: None, family: None, path: None, generation: 0, born: trace::latest_level() }
+        Variable {
+            value,
+            cell: None,
+            family: None,
+            path: None,
+            generation: 0,
+            born: trace::latest_level(),
+            lent: false,
+        }
+    }
+    /// A variable that stands for another one.
+    pub fn lent(value: Value) -> Variable {
+        Variable { lent: true, ..Variable::new(value) }
     }
     /// The value, where it is known to be current without looking at a base.
     #[inline]
@@ -148,6 +156,7 @@ impl Variable {
             path: Some(path),
             generation: self.generation,
             born: self.born,
+            lent: false,
         })
     }
     pub fn is_view(&self) -> bool {
@@ -243,6 +252,20 @@ impl Variable {
         let new = f(&old)?;
         self.write_value(op, old, new, since)
     }
+    /// Take over `new`, which a function made in place of the value `given` of this variable: the write it would have
+    /// been if the function had worked on this variable itself. Ops recorded after `since` may need the old contents.
+    pub fn receive(&mut self, op: &'static str, given: &Value, new: Value, since: u64) -> Result<()> {
+        let old = self.value()?;
+        // What was written under `no_grad` left no history, and leaves none here.
+        let outside = trace::set_grad_enabled(trace::grad_enabled() && !trace::same_history(given, &new));
+        let done = self.check_leaf(op, &old).and_then(|()| self.write_value(op, old, new, since));
+        trace::set_grad_enabled(outside);
+        done
+    }
+    /// The value with all that was written through views, of the base if this became a view itself.
+    pub fn whole(&self) -> Value {
+        self.family.as_ref().map_or_else(|| self.value.clone(), |family| family.base().value.clone())
+    }
     /// Show the same elements by the view `view` of them from now on; the base and other views stay as they are.
     pub fn turn_into_view(&mut self, op: &'static str, view: Prim) -> Result<()> {
         let old = self.value()?;
@@ -252,16 +275,16 @@ impl Variable {
         }
         *self = match self.family {
             Some(_) => self.view(view)?,
+            None if self.lent => self.view(view)?,
             None => Variable::new(trace::apply(view, &[&old])?.swap_remove(0)),
         };
         Ok(())
     }
     /// Refuse to overwrite a leaf that is being followed.
     fn check_leaf(&self, op: &'static str, old: &Value) -> Result<()> {
-        if !trace::grad_enabled() {
+        if trace::silent() {
             return Ok(());
         }
-        let leaf = |v: &Value| v.edge().is_some_and(|e| e.node.is_leaf());
         let base_is_leaf = self.is_view() && self.family.as_ref().is_some_and(|f| leaf(&f.base().value));
         if leaf(old) || base_is_leaf {
             return Err(Error::graph(
@@ -323,7 +346,7 @@ impl Variable {
                 graph::preserve(edge, since, &target)?;
             }
             assign(op, &target, new.array()?)?;
-            if !trace::grad_enabled() || (old.edge().is_none() && new.edge().is_none()) {
+            if trace::silent() || (old.edge().is_none() && new.edge().is_none()) {
                 return Ok(()); // nobody follows: the storage is all there is
             }
             let new = match new {
@@ -334,6 +357,7 @@ impl Variable {
         }
         // Plain numbers in place of watched ones need storage of their own: the next write goes there.
         let new = if plain(&new) { convert::Copy.call(&[&new])? } else { new };
+        let new = if trace::silent() { trace::keeping_history(&old, new)? } else { new };
         self.adopt(new, false)
     }
     /// Take on a new value, and carry it to the base if this is a view. `written`: the storage has it already.
@@ -342,7 +366,9 @@ impl Variable {
         self.cell = retained.as_ref().map(|(cell, _)| cell.clone());
         if let (Some(family), Some(path)) = (&self.family, &self.path) {
             let mut base = family.base();
-            base.value = arranged(&base.value, scatter(&base.value, path, &new, written)?)?;
+            let whole = scatter(&base.value, path, &new, written)?;
+            let whole = if trace::silent() { trace::keeping_history(&base.value, whole)? } else { whole };
+            base.value = arranged(&base.value, whole)?;
             base.generation += 1;
             drop(base);
             self.value()?; // replays the path, so that this view hangs on the base's new history
@@ -355,60 +381,10 @@ impl Variable {
     }
 }
 
-/// Whether a view op really gave a view, and not a copy.
-fn shares(a: &Value, b: &Value) -> bool {
-    a.storage().shares_storage(b.storage())
-}
-/// Whether two plain values show the same elements in the same arrangement.
-fn same_geometry(a: &Value, b: &Value) -> bool {
-    match (a.plain(), b.plain()) {
-        (Some(a), Some(b)) => a.data() == b.data() && a.shape() == b.shape() && a.strides() == b.strides(),
-        _ => false,
-    }
-}
-/// The steps through memory of a value's numbers, one lane's if it stands for many.
-fn steps(value: &Value) -> Strides {
+/// Whether a value is a leaf, or stands for the slices of one.
+fn leaf(value: &Value) -> bool {
     match value {
-        Value::Array(a) => Strides::from_slice(a.strides()),
-        Value::Taped(t) => Strides::from_slice(t.array.strides()),
-        Value::Traced(t) => match &t.kind {
-            Kind::Batch(stack) => Strides::from_slice(steps(stack).get(1..).unwrap_or_default()),
-            kind => steps(kind.inner()),
-        },
-    }
-}
-/// A new value laid out as the old one was, so that the same views of it alias.
-fn arranged(old: &Value, new: Value) -> Result<Value> {
-    let (from, to) = (steps(&new), steps(old));
-    let differs = |a: usize| from[a] != to[a] && new.shape()[a] > 1;
-    if from.len() != to.len() || !(0..from.len()).any(differs) {
-        return Ok(new);
-    }
-    // Axes from the widest step to the narrowest: in this order the old elements lay in a row.
-    let mut order: Vec<u8> = (0..to.len() as u8).collect();
-    order.sort_by_key(|&a| std::cmp::Reverse(to[usize::from(a)].unsigned_abs()));
-    let forth = Permute { order: order.into_iter().collect() };
-    let back = forth.inverse();
-    back.call(&[&convert::Copy.call(&[&forth.call(&[&new])?])?])
-}
-/// `base` with what `path` shows of it replaced by `new`. `written`: storage holds the numbers already, so only the
-/// history is made.
-fn scatter(base: &Value, path: &[Prim], new: &Value, written: bool) -> Result<Value> {
-    let Some((first, rest)) = path.split_first() else { return Ok(new.clone()) };
-    let part = trace::apply(first.clone(), &[base])?.swap_remove(0);
-    let part = scatter(&part, rest, new, written)?;
-    let finish = |op: Prim, xs: &[&Value]| match written {
-        true => trace::relabel(op, xs, base.array()?.clone()),
-        false => Ok(trace::apply(op, xs)?.swap_remove(0)),
-    };
-    match first {
-        Prim::Slice(slice) => finish(SliceScatter { window: slice.clone() }.into(), &[base, &part]),
-        Prim::Diagonal(diagonal) => finish(DiagonalScatter { window: *diagonal }.into(), &[base, &part]),
-        Prim::Permute(permute) => finish(permute.inverse().into(), &[&part]),
-        Prim::Reshape(_) => finish(crate::ops::reshape::Reshape { shape: base.shape().into() }.into(), &[&part]),
-        Prim::AsReal(_) => finish(AsComplex.into(), &[&part]),
-        Prim::AsComplex(_) => finish(AsReal.into(), &[&part]),
-        Prim::Expand(_) => Err(Error::graph("expand", "cannot write through an expanded view; clone() it first")),
-        other => Err(Error::graph(other.name(), "cannot write through this view; clone() it first")),
+        Value::Traced(t) => matches!(&t.kind, Kind::Batch(stack) if leaf(stack)),
+        plain => plain.edge().is_some_and(|e| e.node.is_leaf()),
     }
 }

@@ -29,7 +29,7 @@ import numpy as np
 '''
 RESULTS = {
     "None": "_check_gradient _forbid_saved_hooks _pop_saved_hooks _push_saved_hooks _rebind backward empty_cache "
-    "exit manual_seed remove seed set_default_dtype "
+    "exit manual_seed remove seed set_default_dtype settle "
     "set_num_threads set_printoptions set_state __delitem__ __setitem__ __setstate__",
     "builtins.bool": "_any_active _in_parts _set_weak_zeros ended "
     "is_anomaly_enabled is_batched is_taped _set_grad_enabled _set_inference "
@@ -62,6 +62,9 @@ SPECIAL = {
     "rustgrad._core.grad": "builtins.tuple[Tensor | None, ...]",
     "rustgrad._core._edge_of": "builtins.tuple[Node, builtins.int]",
     "rustgrad._core._gradient": "builtins.tuple[Any, Tensor] | None",
+    "Level.lend": "Tensor",
+    "Level.refused": "builtins.bool",
+    "Level.strict": "builtins.bool",
     "Level.wrote_outside": "builtins.bool",
     "Tensor._shares_storage": "builtins.bool",
     "rustgrad._core._push": "builtins.tuple[Any, Any] | None",
@@ -89,7 +92,7 @@ INHERITED = {
     *("__dict__", "__module__", "__setattr__", "__sizeof__", "__subclasshook__", "__weakref__", "__hash__"),
 }
 # Attributes with a setter, which the module does not tell apart.
-WRITABLE = {"data", "grad", "requires_grad"}
+WRITABLE = {"Tensor.data", "Tensor.grad", "Tensor.requires_grad", "Level.refused"}
 # Where typeshed or PEP 484 knows less general operators.
 IGNORED = {"__eq__": "override", "__ne__": "override", "__ipow__": "misc"}
 
@@ -145,7 +148,7 @@ def of_class(cls: type) -> str:
             lines.append(f"    def {key}({parameters(member.__func__)}) -> {result(name, key, otherwise)}: ...")
         elif inspect.isgetsetdescriptor(member):
             lines += ["    @property", f"    def {key}(self) -> {result(name, key, otherwise)}: ..."]
-            if name == "Tensor" and key in WRITABLE:
+            if f"{name}.{key}" in WRITABLE:
                 lines += [f"    @{key}.setter", f"    def {key}(self, value: Any) -> None: ..."]
         elif key == "__new__":
             lines.append(f"    def __new__({parameters(cls, 'cls')}) -> {name}: ...")

@@ -2,7 +2,9 @@
 //! of the cost of the dozen small ones that other arguments take.
 use super::{
     autograd::asks_for_numbers,
+    error::DataDependentError,
     func::{check_tangent, randomness_of, stacked, watched, zeros_of, Level},
+    lent::{deliver, returns, Lent},
     pullback::pulled,
     tensor::Tensor,
     tree::{spread, Nest},
@@ -182,33 +184,71 @@ fn _over_lanes<'py>(
         count = Some(n);
     }
     let Some(count) = count else { return Ok(None) };
-    let level = CoreLevel::with_lanes("func.vmap", Some(Lanes { count, randomness: randomness_of(randomness)? }));
-    let mut inputs = Vec::with_capacity(xs.len());
+    let lanes = Lanes { count, randomness: randomness_of(randomness)?, strict: false };
+    let level = CoreLevel::with_lanes("func.vmap", Some(lanes));
+    let (mut inputs, mut lent) = (Vec::with_capacity(xs.len()), Vec::<Lent>::with_capacity(xs.len()));
     for ((x, value), yes) in xs.into_iter().zip(values).zip(sliced) {
-        inputs.push(match yes {
-            true => tensor(py, Value::traced(level.info(), Kind::Batch(value)))?,
-            false => x.into_any(),
-        });
+        let x = x.unbind();
+        let before = || lent.iter().find(|lent| lent.target.is(&x) && !lent.lane.is(&x));
+        let lane = match yes.then(before) {
+            None => x.clone_ref(py),
+            Some(Some(before)) => before.lane.clone_ref(py),
+            Some(None) => Py::new(py, Lent::tensor(Value::traced(level.info(), Kind::Batch(value))))?,
+        };
+        inputs.push(lane.bind(py).clone().into_any());
+        lent.push(Lent::new(x, lane, None)?);
     }
-    let out = match func.call(arguments(py, &nest, inputs)?, Some(kwargs)) {
+    let called = func.call(arguments(py, &nest, inputs)?, Some(kwargs));
+    let refused = match &called {
+        Ok(_) if level.info().refused() => Some(DataDependentError::new_err("it catches the refusal")),
+        Err(error) if asks_for_numbers(py, error, level.info().id()) => Some(error.clone_ref(py)),
+        _ => None,
+    };
+    if refused.is_some() {
+        let level = Bound::new(py, Level::of(level))?;
+        level.get().exit();
+        return Ok(Some((refused, level.into_any())));
+    }
+    let settled = |level: CoreLevel, lent: &[Lent]| {
+        let writes = returns(lent, level.info(), Some(count));
+        drop(level);
+        deliver(writes?)
+    };
+    let out = match called {
         Ok(out) => out,
-        Err(refused) if asks_for_numbers(py, &refused, level.info().id()) => {
-            let level = Bound::new(py, Level::of(level))?;
-            level.get().exit();
-            return Ok(Some((Some(refused), level.into_any())));
+        Err(error) => {
+            // Another level's refusal: its function runs again, from what is there now.
+            if !error.is_instance_of::<DataDependentError>(py) {
+                let _ = settled(level, &lent); // the exception tells more than what came of it
+            }
+            return Err(error);
         }
-        Err(error) => return Err(error),
     };
     let mut ys = Vec::new();
     let Some(nest) = Nest::of(&out, &mut ys, 0)? else {
-        let level = Bound::new(py, Level::of(level))?;
+        let level = Bound::new(py, Level::lending(level, lent))?;
         let results = finish.call1((&level, out, count));
-        level.get().exit();
-        return Ok(Some((None, results?)));
+        let settled = level.get().settle();
+        let results = results?;
+        return settled.map(|()| Some((None, results)));
     };
-    let stacks = ys.iter().map(|y| tensor(py, stacked(level.info(), y.get().value()?, count)?));
-    let stacks = stacks.collect::<PyResult<Vec<_>>>()?;
-    Ok(Some((None, nest.filled(py, &mut stacks.into_iter())?)))
+    let mut wrote = false;
+    for one in &lent {
+        wrote = wrote || one.written()?;
+    }
+    let results = ys.iter().map(|y| {
+        for one in lent.iter().filter(|_| wrote) {
+            if one.is_returned(y)? {
+                return Ok(one.target.bind(py).clone().into_any());
+            }
+        }
+        tensor(py, stacked(level.info(), y.get().value()?, count)?)
+    });
+    let results = results.collect::<PyResult<Vec<_>>>();
+    if wrote {
+        settled(level, &lent)?;
+    }
+    Ok(Some((None, nest.filled(py, &mut results?.into_iter())?)))
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(_push, m)?)?;

@@ -2,6 +2,7 @@
 use crate::{
     error::{Error, Result},
     graph::{origin, sweep},
+    trace::note_refusal,
 };
 use pyo3::{create_exception, exceptions::*, prelude::*};
 use std::sync::Arc;
@@ -32,6 +33,7 @@ impl From<Error> for PyErr {
                 NotDifferentiableError::new_err(text + &place)
             }
             Error::DataDependent { level, .. } => {
+                note_refusal(level);
                 let error = DataDependentError::new_err(text);
                 // Without the level, vmap passes the error on, which is right if not helpful.
                 let _ = Python::attach(|py| error.value(py).setattr("level", level));

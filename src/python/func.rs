@@ -1,5 +1,8 @@
 //! Levels for the transforms in `rustgrad.func` and `rustgrad.autograd.forward_ad`.
-use super::tensor::Tensor;
+use super::{
+    lent::{deliver, returns, Lent},
+    tensor::Tensor,
+};
 use crate::{
     array::Array,
     dtype::DType,
@@ -22,11 +25,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[pyclass(frozen, module = "rustgrad._core")]
 pub struct Level {
     active: Mutex<Option<CoreLevel>>,
+    lent: Mutex<Vec<Lent>>,
     pub info: LevelRef,
 }
 impl Level {
     pub fn of(level: CoreLevel) -> Level {
-        Level { info: level.info().clone(), active: Mutex::new(Some(level)) }
+        Level::lending(level, Vec::new())
+    }
+    /// A level at which tensors are lent to a function.
+    pub fn lending(level: CoreLevel, lent: Vec<Lent>) -> Level {
+        Level { info: level.info().clone(), active: Mutex::new(Some(level)), lent: Mutex::new(lent) }
+    }
+    fn lent(&self) -> MutexGuard<'_, Vec<Lent>> {
+        self.lent.lock().unwrap_or_else(PoisonError::into_inner)
     }
     /// The value of a tensor that a function returns at this level; refused while a later level holds it.
     fn settled(&self, tensor: &Tensor) -> PyResult<Value> {
@@ -97,8 +108,8 @@ pub fn watched(op: &'static str, level: &LevelRef, value: Value) -> Result<(Valu
 #[pymethods]
 impl Level {
     #[new]
-    #[pyo3(signature = (name, lanes=None, randomness="error"))]
-    fn enter(name: &str, lanes: Option<usize>, randomness: &str) -> PyResult<Level> {
+    #[pyo3(signature = (name, lanes=None, randomness="error", strict=false))]
+    fn enter(name: &str, lanes: Option<usize>, randomness: &str, strict: bool) -> PyResult<Level> {
         let name = match name {
             "jvp" => "func.jvp",
             "vmap" => "func.vmap",
@@ -108,7 +119,7 @@ impl Level {
             _ => "dual_level",
         };
         let randomness = randomness_of(randomness)?;
-        Ok(Level::of(CoreLevel::with_lanes(name, lanes.map(|count| Lanes { count, randomness }))))
+        Ok(Level::of(CoreLevel::with_lanes(name, lanes.map(|count| Lanes { count, randomness, strict }))))
     }
     /// The number by which exceptions name this level.
     #[getter]
@@ -131,8 +142,56 @@ impl Level {
     fn wrote_outside(&self) -> bool {
         self.info.wrote_outside()
     }
-    /// End the transformation; tensors that stay behind raise when used.
+    /// Whether nothing may run lane by lane here.
+    #[getter]
+    fn strict(&self) -> bool {
+        self.info.lanes().is_some_and(|lanes| lanes.strict)
+    }
+    /// Whether plain numbers were asked of what stands for many here, and nobody has answered by other means yet.
+    #[getter]
+    fn refused(&self) -> bool {
+        self.info.refused()
+    }
+    #[setter]
+    fn set_refused(&self, yes: bool) {
+        self.info.set_refused(yes);
+    }
+    /// What a function gets for its argument `target`: by default the slices along the first axis; `target` itself if that
+    /// is given again; or a tensor of the value of `copy`, where `target` is one slice of `whole`.
+    #[pyo3(signature = (target, copy=None, whole=None))]
+    fn lend(
+        &self,
+        py: Python<'_>,
+        target: Py<Tensor>,
+        copy: Option<Py<Tensor>>,
+        whole: Option<Py<Tensor>>,
+    ) -> PyResult<Py<Tensor>> {
+        let mut all = self.lent();
+        let before = || all.iter().find(|lent| lent.target.is(&target) && !lent.lane.is(&target));
+        let lane = match copy {
+            Some(copy) if copy.is(&target) => copy,
+            copy => match (before(), copy) {
+                (Some(before), _) => before.lane.clone_ref(py),
+                (None, Some(copy)) => Py::new(py, Lent::tensor(copy.get().value()?))?,
+                (None, None) => {
+                    let slices = Value::traced(&self.info, Kind::Batch(target.get().value()?));
+                    Py::new(py, Lent::tensor(slices))?
+                }
+            },
+        };
+        all.push(Lent::new(target, lane.clone_ref(py), whole)?);
+        Ok(lane)
+    }
+    /// End the transformation, and write what a function wrote into what was lent to it where it came from.
+    pub fn settle(&self) -> PyResult<()> {
+        let lent = std::mem::take(&mut *self.lent());
+        let writes = returns(&lent, &self.info, self.info.lanes().map(|lanes| lanes.count));
+        self.exit();
+        Ok(deliver(writes?)?)
+    }
+    /// End the transformation; tensors that stay behind raise when used, and what was written into lent ones is dropped.
     pub fn exit(&self) {
+        self.lent().clear();
         self.active().take();
     }
     /// `primal` travelling with `tangent`.
@@ -228,8 +287,13 @@ impl Level {
         Ok(Value::traced(&self.info, Kind::Batch(stack.value()?)).into())
     }
     /// The stack of all values that `tensor` stands for: repeated `n` times if it is the same for all.
-    fn unbatch(&self, tensor: &Tensor, n: usize) -> PyResult<Tensor> {
-        Ok(stacked(&self.info, tensor.value()?, n)?.into())
+    fn unbatch(&self, tensor: Bound<'_, Tensor>, n: usize) -> PyResult<Py<Tensor>> {
+        for lent in self.lent().iter() {
+            if lent.is_returned(&tensor)? {
+                return Ok(lent.target.clone_ref(tensor.py()));
+            }
+        }
+        Py::new(tensor.py(), Tensor::new(stacked(&self.info, tensor.get().value()?, n)?))
     }
     /// Whether the tensor stands for a stack at this level.
     fn is_batched(&self, tensor: &Tensor) -> PyResult<bool> {
@@ -322,7 +386,7 @@ fn _innermost(tensors: Vec<Py<Tensor>>) -> PyResult<(Option<Level>, &'static str
             }
         }
     }
-    Ok((found.0.map(|info| Level { info, active: Mutex::new(None) }), found.1))
+    Ok((found.0.map(|info| Level { info, active: Mutex::new(None), lent: Mutex::default() }), found.1))
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(_any_active, m)?)?;

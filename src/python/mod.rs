@@ -12,6 +12,7 @@ mod func;
 mod function;
 mod index;
 mod inplace;
+mod lent;
 mod linear;
 mod nn;
 mod numpy;

@@ -178,8 +178,8 @@ where
         return Tensor::new(run(py, x.len(), || reduce::extreme(&x, all, false, largest)).map_err(|e| e.named(op))?)
             .into_py_any(py);
     };
-    if let Ok(d) = dim.extract::<i64>() {
-        if !dim.is_instance_of::<Tensor>() {
+    if !dim.is_instance_of::<Tensor>() {
+        if let Ok(d) = dim.extract::<i64>() {
             let a = axis(op, d, x.rank())?;
             let (value, at) = run(py, x.len(), || reduce::extreme_along(&x, a, keepdim, largest))?;
             return pair(py, op, value, at);

@@ -24,6 +24,8 @@ pub enum Randomness {
 pub struct Lanes {
     pub count: usize,
     pub randomness: Randomness,
+    /// Whether nothing may run lane by lane here.
+    pub strict: bool,
 }
 /// What values know of the level they belong to.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub struct Info {
     ended: AtomicBool,
     /// Whether a tensor from outside was written in place meanwhile: a second run would meet other numbers.
     wrote_outside: AtomicBool,
+    /// Whether plain numbers were asked of what stands for many here, and nobody has answered yet.
+    refused: AtomicBool,
 }
 pub type LevelRef = Arc<Info>;
 impl Info {
@@ -48,6 +52,12 @@ impl Info {
     }
     pub fn wrote_outside(&self) -> bool {
         self.wrote_outside.load(Ordering::Relaxed)
+    }
+    pub fn refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
+    pub fn set_refused(&self, yes: bool) {
+        self.refused.store(yes, Ordering::Relaxed);
     }
     /// An error if the transformation is over: a value that escaped it means nothing any more.
     #[inline]
@@ -97,8 +107,8 @@ impl Level {
         if !outside {
             count_silenced(1);
         }
-        let info =
-            Arc::new(Info { id, name, lanes, ended: AtomicBool::new(false), wrote_outside: AtomicBool::new(false) });
+        let no = || AtomicBool::new(false);
+        let info = Arc::new(Info { id, name, lanes, ended: no(), wrote_outside: no(), refused: no() });
         ACTIVE.with(|a| a.borrow_mut().push((info.clone(), outside)));
         Level { info }
     }
@@ -133,6 +143,12 @@ pub fn writing(born: u64) {
         }
     });
 }
+/// Take note that numbers were refused to the program at this level: it may catch the exception.
+pub fn note_refusal(id: u64) {
+    ACTIVE.with(|active| {
+        active.borrow().iter().filter(|(info, _)| info.id == id).for_each(|(info, _)| info.set_refused(true));
+    });
+}
 /// The levels whose lanes draw random numbers of their own, outermost first, with the number of lanes of each.
 pub fn drawing_lanes(op: &'static str) -> Result<Vec<(LevelRef, usize)>> {
     ACTIVE.with(|active| {
@@ -146,7 +162,7 @@ pub fn drawing_lanes(op: &'static str) -> Result<Vec<(LevelRef, usize)>> {
                          randomness=\"different\" (each lane its own) or \"same\" to vmap",
                     ))
                 }
-                Some(Lanes { randomness: Randomness::Different, count }) => found.push((info.clone(), count)),
+                Some(Lanes { randomness: Randomness::Different, count, .. }) => found.push((info.clone(), count)),
                 _ => {}
             }
         }

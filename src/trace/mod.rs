@@ -1,6 +1,7 @@
 //! Values, levels, and the one crossing every op goes through.
 mod batch;
 mod jvp;
+mod kept;
 mod level;
 mod mode;
 pub mod reach;
@@ -8,7 +9,8 @@ mod series;
 pub mod sets;
 mod tape;
 mod value;
-pub use level::{any_active, drawing_lanes, latest_level, writing, Lanes, Level, LevelRef, Randomness};
+pub use kept::{keeping_history, same_history, silent};
+pub use level::{any_active, drawing_lanes, latest_level, note_refusal, writing, Lanes, Level, LevelRef, Randomness};
 pub use mode::{
     count_observers, default_dtype, grad_enabled, inference, observed, set_default_dtype, set_grad_enabled,
     set_inference, set_weak_zeros, weak_zeros, SilentTape,

@@ -14,8 +14,6 @@ from .function import FunctionCtx, VmapInfo, defines, listed
 
 Interpret = Callable[[Rules, tuple[Any, ...]], Outcome]
 _warned: set[str] = set()
-#: Levels at which nothing may run lane by lane.
-STRICT: set[int] = set()
 
 
 def over_lanes(rules: Rules, args: tuple[Any, ...], level: Level, interpret: Interpret) -> Outcome:
@@ -26,11 +24,13 @@ def over_lanes(rules: Rules, args: tuple[Any, ...], level: Level, interpret: Int
     if defines(rules.cls, "vmap"):
         return _by_user(rules, stacks, on_lanes, level, n)
     over = OverLanes(rules, on_lanes, n, level)
+    before = level.refused
     try:
         inner = interpret(over, stacks)
     except DataDependentError as refused:
-        if getattr(refused, "function", None) != rules.name or level.id in STRICT:
+        if getattr(refused, "function", None) != rules.name or level.strict:
             raise
+        level.refused = before  # answered here
         reason = str(refused)
     else:
         return _seen_from_above(over, inner, level)
@@ -46,11 +46,15 @@ def over_lanes(rules: Rules, args: tuple[Any, ...], level: Level, interpret: Int
     if not lanes:
         raise ValueError(f"{rules.name}: runs lane by lane, and there are no lanes to learn its shape")
     first = _beside_tensors(lanes[0])
-    if not all(equal(_beside_tensors(lane), first) for lane in lanes[1:]):
+    asked = level.refused
+    alike = all(equal(_beside_tensors(lane), first) for lane in lanes[1:])
+    level.refused = asked  # a comparison that was refused has been answered
+    if not alike:
         error = DataDependentError(
             f"{rules.name}: what it returns or keeps on ctx differs from lane to lane in more than numbers of tensors"
         )
         error.level = level.id  # type: ignore[attr-defined]
+        level.refused = True
         raise error  # one call cannot stand for such lanes: let the whole program run lane by lane
     outputs = [
         level.batch(_core.stack(list(ys))) if isinstance(ys[0], Tensor) else ys[0]
@@ -169,8 +173,15 @@ class OverLanes(Rules):
         """``f`` with all lanes at once, or ``each`` of them in turn if it asks for plain numbers."""
         own = self._level.ended
         level = Level("vmap", self.n, "same") if own else self._level
+        before, level.refused = level.refused, False
         try:
-            return f(level)
+            found = f(level)
+            if not level.refused:
+                return found
+            if each is None:  # the rule caught it: as if it had not
+                error = DataDependentError(f"{self.name}: it catches the refusal")
+                error.level, error.function = level.id, self.name  # type: ignore[attr-defined]
+                raise error
         except DataDependentError as refused:
             if getattr(refused, "level", None) != level.id:
                 raise
@@ -178,6 +189,7 @@ class OverLanes(Rules):
             if each is None:
                 raise
         finally:
+            level.refused = before or (each is None and level.refused)
             if own:
                 level.exit()
         return [each(k) for k in range(self.n)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, NoReturn
@@ -10,7 +11,6 @@ from .. import _core
 from .._core import DataDependentError, Tensor
 from .._tree import alike, described, flatten, map_leaves, spread, unflatten
 from .._warning import warn_once
-from ..autograd._lanes import STRICT
 from ._arguments import name_of
 from ._chunks import positive
 
@@ -33,9 +33,13 @@ def vmap(
     arguments are not sliced. ``out_dims=None`` returns once what is the same in all lanes, and raises if it is not.
     ``randomness`` says what random operators do: raise RuntimeError, draw ``"different"`` numbers in each lane, or the
     ``"same"`` ones. ``chunk_size`` lanes at a time bound the memory. A function that asks for plain numbers (``if t:``,
-    ``.item()``, a boolean mask) runs lane by lane, with one warning; ``fallback="error"`` refuses it. Such a function
-    must let the refusal pass: what catches every exception catches it, too. In-place operations on a sliced argument
-    change the lane's copy, not the caller's tensor; tensors that are not sliced are changed themselves.
+    ``.item()``, a boolean mask) runs lane by lane, with one warning, also if it catches the refusal;
+    ``fallback="error"`` refuses it.
+
+    In-place operations on an argument change the caller's tensor: a shared one at once; a sliced one when the function
+    has returned or raised, as a single write. Refused are writes to a leaf that requires a gradient, unless under
+    ``no_grad``, to an expanded tensor, and to an argument that shares memory with another. A refusal of numbers leaves
+    sliced arguments as they were. Where the function returns the argument itself, the result is the caller's tensor.
 
     Derivative: that of the function, slice by slice, in either mode.
 
@@ -61,7 +65,12 @@ def vmap(
                     return rest
         leaves, structure = flatten(args)
         dims = spread(in_dims, args, "vmap: in_dims")
-        stacks = [leaf if dim is None else _leading(leaf, dim) for leaf, dim in zip(leaves, dims, strict=True)]
+        # What is given twice stays one tensor, so that writing one is writing the other.
+        views: dict[tuple[int, int], Tensor] = {}
+        for leaf, dim in zip(leaves, dims, strict=True):
+            if dim is not None and (id(leaf), dim) not in views:
+                views[id(leaf), dim] = _leading(leaf, dim)
+        stacks = [leaf if dim is None else views[id(leaf), dim] for leaf, dim in zip(leaves, dims, strict=True)]
         sliced = [dim is not None for dim in dims]
         n = _lanes([x for x, is_sliced in zip(stacks, sliced, strict=True) if is_sliced])
         program = _Program(func, structure, kwargs, sliced, out_dims, randomness, fallback)
@@ -83,6 +92,11 @@ def _tensors(out: Any, func: Callable[..., Any]) -> Any:
                 "wrap numbers in rustgrad.tensor"
             )
     return out
+
+
+def _shared(level: _core.Level, x: Any) -> Any:
+    """An argument that is not sliced; the level is to know of it."""
+    return level.lend(x, x) if isinstance(x, Tensor) else x
 
 
 def _leading(leaf: Any, dim: int) -> Tensor:
@@ -164,39 +178,57 @@ class _Program:
 
     def run(self, stacks: list[Any], n: int) -> _Results:
         """All lanes at once."""
-        level = _core.Level("vmap", n, self._randomness)
-        if self._fallback == "error":
-            STRICT.add(level.id)
+        level = _core.Level("vmap", n, self._randomness, self._fallback == "error")
+        reason = None
         try:
-            inner = [level.batch(x) if sliced else x for x, sliced in zip(stacks, self._sliced, strict=True)]
-            ys, dims, shape = self._call(inner)
-            if any(dim is None and level.is_batched(y) for y, dim in zip(ys, dims, strict=True)):
-                raise self._differs()
-            return _Results(
-                [y if d is None else level.unbatch(y, n) for y, d in zip(ys, dims, strict=True)], dims, shape
-            )
+            given = zip(stacks, self._sliced, strict=True)
+            ys, dims, shape = self._call([level.lend(x) if sliced else _shared(level, x) for x, sliced in given])
+            if level.refused:
+                self._refuse_catching()
+                reason = "it catches the refusal"
+                level.exit()
+            else:
+                if any(dim is None and level.is_batched(y) for y, dim in zip(ys, dims, strict=True)):
+                    raise self._differs()
+                leaves = [y if d is None else level.unbatch(y, n) for y, d in zip(ys, dims, strict=True)]
         except DataDependentError as refused:
+            level.exit()
             if getattr(refused, "level", None) != level.id or self._fallback == "error":
                 raise
             reason = str(refused)
+        except BaseException:
+            self._settle_on_the_way(level)
+            raise
         finally:
-            STRICT.discard(level.id)
             self._wrote_outside = level.wrote_outside
-            level.exit()
-        return self.run_refused(stacks, n, level, reason)
+        if reason is not None:
+            return self.run_refused(stacks, n, level, reason)
+        level.settle()
+        return _Results(leaves, dims, shape)
+
+    def _refuse_catching(self) -> None:
+        """Where nothing may run lane by lane, what was computed without the numbers must not pass for the result."""
+        if self._fallback == "error":
+            raise DataDependentError(
+                f"vmap: {name_of(self._func)} asks for plain numbers and catches the refusal; "
+                "let DataDependentError pass, or do without the numbers"
+            )
+
+    @staticmethod
+    def _settle_on_the_way(level: _core.Level) -> None:
+        """As in PyTorch, what was written before an exception stays; the exception tells more than what comes of it."""
+        with contextlib.suppress(Exception):
+            level.settle()
 
     def run_refused(self, stacks: list[Any], n: int, level: _core.Level, reason: str) -> _Results:
         """Lane by lane, after all lanes at once asked for plain numbers at a level, which is over."""
-        self._refuse_shared_writes(level)
+        if level.wrote_outside:
+            self._refuse_writes("lane by lane")
         self._warn(reason)
         return self._run_each(stacks, n)
 
-    def _refuse_shared_writes(self, level: _core.Level) -> None:
-        """Lane by lane, one lane's write to a tensor that all share would reach the next."""
-        if level.wrote_outside:
-            self._refuse_writes("lane by lane")
-
     def _refuse_writes(self, how: str) -> NoReturn:
+        """One run's write to a tensor that all share would reach the next."""
         raise RuntimeError(
             f"vmap: {name_of(self._func)} runs {how} and changes a tensor that all lanes share in place; "
             "clone() it inside the function"
@@ -209,8 +241,7 @@ class _Program:
                 stop = min(start + size, n)
                 if self._randomness == "same":
                     generators.rewind()
-                piece = [x[start:stop] if sliced else x for x, sliced in zip(stacks, self._sliced, strict=True)]
-                parts.append(self.run(piece, stop - start))
+                parts.append(self.run(self._each(stacks, slice(start, stop)), stop - start))
                 if self._wrote_outside and stop < n:
                     self._refuse_writes("in chunks")
         dims, shape = parts[0].dims, parts[0].structure
@@ -222,15 +253,29 @@ class _Program:
     def _run_lane(self, stacks: list[Any], lane: int) -> tuple[list[Tensor], list[Any], Any]:
         # The level sees writes to what all share, and is there to refuse random numbers, if they are to be refused.
         level = _core.Level("vmap", *((1, "error") if self._randomness == "error" else ()))
+        own = self._each(stacks, lane)
         try:
-            # Clones: a lane may write to its part without the caller's tensor changing, as when all run at once.
+            # Copies: a level outside may refuse this lane, and run it again.
+            given = zip(stacks, own, self._sliced, strict=True)
             results = self._call(
-                [x[lane].clone() if sliced else x for x, sliced in zip(stacks, self._sliced, strict=True)]
+                [level.lend(part, part.clone(), x) if sliced else _shared(level, x) for x, part, sliced in given]
             )
-        finally:
+        except DataDependentError:
             level.exit()
-        self._refuse_shared_writes(level)
+            raise
+        except BaseException:
+            self._settle_on_the_way(level)
+            raise
+        wrote_outside = level.wrote_outside
+        level.settle()
+        if wrote_outside:
+            self._refuse_writes("lane by lane")
         return results
+
+    def _each(self, stacks: list[Any], index: Any) -> list[Any]:
+        """Arguments of which the sliced ones are parts of what they were; what was one tensor stays one."""
+        parts = {id(x): x[index] for x, sliced in zip(stacks, self._sliced, strict=True) if sliced}
+        return [parts[id(x)] if sliced else x for x, sliced in zip(stacks, self._sliced, strict=True)]
 
     def _run_each(self, stacks: list[Any], n: int) -> _Results:
         if n == 0:

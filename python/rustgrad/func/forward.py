@@ -26,7 +26,8 @@ def jvp(
     Shapes and dtypes: tangents are nested like the primals and have their shapes and float dtypes; both results are
     nested like the output of ``func``. With ``has_aux`` the function returns a pair, and its second part comes third.
     Raises TypeError for other things than tensors, ValueError for another nesting or shape, and with ``strict``
-    RuntimeError for an output that does not depend on the inputs.
+    RuntimeError for an output that does not depend on the inputs. In-place operations on the inputs change the
+    function's own; the caller's primals and tangents, which PyTorch changes too, stay as they are.
 
     Derivative: both results may be differentiated again, in either mode.
 

@@ -116,7 +116,9 @@ def _in_chunks(
             for x in into:
                 units.append(level.batch(_unit_vectors(x, start - offset, stop - start)))
                 offset += x.numel()
-            found = [level.unbatch(y, stop - start) for y in of_units(units)]
+            found: list[Tensor] | None = [level.unbatch(y, stop - start) for y in of_units(units)]
+            if level.refused:  # and the refusal was caught: what was found is something else
+                found, reason = None, "it catches the refusal"
         except DataDependentError as refused:
             if getattr(refused, "level", None) != level.id:
                 raise

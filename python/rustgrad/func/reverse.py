@@ -19,7 +19,8 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     of them; the pullback takes cotangents nested like the output and returns a tuple nested like the inputs
     (``retain_graph=False`` frees what it used; ``create_graph`` is taken as PyTorch has it and changes nothing). With
     ``has_aux`` the function returns a pair, whose second part comes back third. Raises TypeError for other things than
-    tensors, ValueError for another nesting.
+    tensors, ValueError for another nesting. In-place operations on the inputs change the function's own, not the
+    caller's tensors (PyTorch refuses them).
 
     Derivative: value and pullback may be differentiated again, in either mode.
 
@@ -98,7 +99,8 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
     ``argnums`` names the arguments to differentiate by: a position, a name, or several of them for a tuple of
     gradients, each nested like its argument, of its shapes and dtypes. With ``has_aux`` the function returns a pair,
     and the value becomes (value, aux). Raises ValueError if the result is not a 0-d tensor or a name is unknown,
-    IndexError for a position that is not there.
+    IndexError for a position that is not there. In-place operations on those arguments change the function's own, not
+    the caller's tensors (PyTorch refuses them); on others, the tensors themselves.
 
     Derivative: may be taken again, in either mode.
 

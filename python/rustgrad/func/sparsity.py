@@ -212,6 +212,7 @@ def _products(of_seeds: Function, like: Tensor, out: int, sparsity: Sparsity, bu
         level = _core.Level("vmap", stop - start, "same")
         try:
             found = level.unbatch(of_seeds(level.batch(seeds)), stop - start)
+            found = None if level.refused else found  # a rule caught the refusal, and found something else
         except DataDependentError as refused:
             if getattr(refused, "level", None) != level.id:
                 raise

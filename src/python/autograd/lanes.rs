@@ -34,11 +34,18 @@ impl Pull<'_, '_> {
     /// The same for all slices along the first axis of each cotangent.
     pub fn over_lanes(&self, py: Python<'_>, gs: &[Option<Value>]) -> PyResult<Found> {
         let n = lanes(gs)?;
-        let level = Level::with_lanes("autograd.grad", Some(Lanes { count: n, randomness: Randomness::Same }));
+        let level =
+            Level::with_lanes("autograd.grad", Some(Lanes { count: n, randomness: Randomness::Same, strict: false }));
         let batched = |g: &Value| Value::traced(level.info(), Kind::Batch(g.clone()));
         let together: Vec<_> = gs.iter().map(|g| g.as_ref().map(batched)).collect();
         // The graph is kept until it is clear that it is not needed again.
-        match self.of(py, &together, true) {
+        let found = self.of(py, &together, true);
+        let caught = found.is_ok() && level.info().refused(); // by a rule or hook, which goes on from something else
+        let found = match caught {
+            true => Err(Error::DataDependent { op: "grad", level: level.info().id() }.into()),
+            false => found,
+        };
+        match found {
             Ok(found) => {
                 if !self.retain_graph {
                     pullback::release(&roots("grad", self.outputs, &together, false)?, self.places);

@@ -68,8 +68,7 @@ fn one_hot(tensor: &Tensor, num_classes: i64) -> PyResult<Tensor> {
         let largest = crate::ops::reduce::extreme(&Value::Array(numbers), all, false, true)?;
         (largest.array()?.item()?.to_i64() + 1).max(0) as usize
     };
-    if x.dtype().is_integral()
-        && tensor.numbers("one_hot").is_ok_and(|a| a.to_vec::<i64>().is_ok_and(|v| v.iter().any(|&i| i < 0)))
+    if x.dtype().is_integral() && x.numbers().is_some_and(|a| a.to_vec::<i64>().is_ok_and(|v| v.iter().any(|&i| i < 0)))
     {
         return Err(Error::value("one_hot", "class numbers must not be negative").into());
     }
