@@ -164,6 +164,15 @@ fn elementwise(known: &[Option<&Arc<Sets>>]) -> Result<Arc<Sets>> {
     let mut sum: Option<Arc<Sets>> = None;
     for &sets in known.iter().flatten() {
         sum = Some(match sum {
+        Locality::Running { axis, reverse } => match known[0] {
+            Some(sets) => Arc::new(running(sets, values[0].shape(), axis, reverse)?),
+            None => everything(&known, n)?,
+        },
+        Locality::Pairs => match known[0] {
+            Some(sets) if n > sets.rows() => Arc::new(Sets::collect((0..n).map(|i| Row::One(sets.row(i / 2))))?),
+            Some(sets) => Arc::new(Sets::collect((0..n).map(|i| Row::Two(sets.row(2 * i), sets.row(2 * i + 1))))?),
+            None => everything(&known, n)?,
+        },
             None => sets.clone(),
             Some(sum) if Arc::ptr_eq(&sum, sets) => sum,
             Some(sum) => Arc::new(sum.union(sets)?),
@@ -232,6 +241,28 @@ fn product(values: &[&Value], known: &[Option<&Arc<Sets>>]) -> Result<Sets> {
     let columns = lines(1, b, r - 2)?.unwrap_or_else(|| nothing(stacks * n));
     Sets::collect((0..stacks * m * n).map(|i| {
         let (row, stack) = (i / n, i / (m * n));
+fn running(sets: &Sets, shape: &[usize], axis: usize, reverse: bool) -> Result<Sets> {
+    let (n, length) = (sets.rows(), shape[axis]);
+    let step: usize = shape[axis + 1..].iter().product();
+    let mut found = Sets { offsets: vec![0], members: Vec::new() };
+    let mut before: Vec<u32> = Vec::new();
+    // From the last element to the first, lines are read backwards as well.
+    for i in 0..n {
+        before.clear();
+        if i / step % length > 0 {
+            before.extend_from_slice(found.row(i - step));
+        }
+        merge(&before, sets.row(if reverse { n - 1 - i } else { i }), &mut found.members);
+        found.offsets.push(found.members.len());
+        if found.members.len() > TOO_MANY {
+            return Err(dense());
+        }
+    }
+    match reverse {
+        true => Sets::collect((0..n).rev().map(|i| Row::One(found.row(i)))),
+        false => Ok(found),
+    }
+}
         Row::Two(rows.row(row), columns.row(stack * n + i % n))
     }))
 }
