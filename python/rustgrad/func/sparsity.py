@@ -136,8 +136,17 @@ def jacobian_sparsity(
     pattern = _followed(func, _point(x, "jacobian_sparsity"), args, kwargs, "jacobian_sparsity")
     offsets, indices = _numpy(pattern.offsets()), _numpy(pattern.indices())
     rows = np.repeat(np.arange(pattern.shape[0]), np.diff(offsets))
-    forward = pattern.color_columns() if mode != "reverse" else None
-    backward = pattern.transpose().color_columns() if mode != "forward" else None
+    longest_row, longest_column = np.diff(offsets).max(initial=0), np.bincount(indices).max(initial=0)
+    forward = backward = None
+    # Columns take as many colours as the longest row has entries, or more, and vice versa: what promises to take fewer
+    # goes first, and the other way gives up where it needs more. A line that is nearly full would take n² steps.
+    if mode == "forward" or (mode == "auto" and longest_row <= longest_column):
+        forward = pattern.color_columns()
+    if mode != "forward":
+        most = None if forward is None else max(forward[1] - 1, 0)
+        backward = pattern.transpose().color_columns(most)
+    if mode == "auto" and forward is None and backward is not None:
+        forward = pattern.color_columns(backward[1])
     if forward is not None and (backward is None or forward[1] <= backward[1]):
         colors = _numpy(forward[0])
         return Sparsity(pattern.shape, offsets, indices, "forward", colors, forward[1], colors[indices], rows)
