@@ -34,6 +34,8 @@ pub struct Info {
     ended: AtomicBool,
     /// Whether a tensor from outside was written in place meanwhile: a second run would meet other numbers.
     wrote_outside: AtomicBool,
+    /// Whether numbers went on without the sets of inputs they depend on.
+    lost: AtomicBool,
 }
 pub type LevelRef = Arc<Info>;
 impl Info {
@@ -48,6 +50,12 @@ impl Info {
     }
     pub fn wrote_outside(&self) -> bool {
         self.wrote_outside.load(Ordering::Relaxed)
+    }
+    pub fn lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+    pub(super) fn lose(&self) {
+        self.lost.store(true, Ordering::Relaxed);
     }
     /// An error if the transformation is over: a value that escaped it means nothing any more.
     #[inline]
@@ -97,8 +105,8 @@ impl Level {
         if !outside {
             count_silenced(1);
         }
-        let info =
-            Arc::new(Info { id, name, lanes, ended: AtomicBool::new(false), wrote_outside: AtomicBool::new(false) });
+        let [ended, wrote_outside, lost] = [(); 3].map(|()| AtomicBool::new(false));
+        let info = Arc::new(Info { id, name, lanes, ended, wrote_outside, lost });
         ACTIVE.with(|a| a.borrow_mut().push((info.clone(), outside)));
         Level { info }
     }

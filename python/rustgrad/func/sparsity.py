@@ -27,7 +27,8 @@ class Sparsity:
     ``shape`` is that of the matrix; entry k lies in the column ``indices[k]``, those of row i from ``offsets[i]`` on.
     ``colors`` gives each column (each row for ``mode="reverse"``) one of ``color_count`` colours, and ``seeds`` as many
     products with the matrix; entry k is read from the product of colour ``read_color[k]`` at ``read_place[k]``. Valid
-    for every point at which the program takes the same way; ``where`` does not count as another one.
+    for every point at which the program takes the same way; ``where`` does not count as another one, but other
+    positions do, as ``sort`` or ``max`` along a dimension find them.
     """
 
     shape: tuple[int, int]
@@ -122,8 +123,9 @@ def jacobian_sparsity(
     """The pattern of the Jacobian of ``func`` by its first argument at ``x``, with a colouring.
 
     Columns are coloured for products by forward mode, rows for reverse mode (Curtis, Powell and Reid 1974); ``"auto"``
-    takes the one with fewer colours. Shape: (elements of the output, elements of ``x``). Raises MemoryError where the
-    matrix is dense, TypeError for an argument or a result that is no tensor.
+    takes the one with fewer colours. Shape: (elements of the output, elements of ``x``). Functions with rules of their
+    own count for what the rules read, and as dense where that cannot be followed (NumPy, comparisons, ``detach``).
+    Raises MemoryError where the matrix is dense, TypeError for an argument or a result that is no tensor.
 
     Derivative: none, it is structure.
 

@@ -11,6 +11,7 @@ from .._core import DataDependentError, Tensor
 from .._tree import flatten, unflatten
 from ..autograd._lanes import equal
 from ..autograd._rules import differentiated, floating
+from ..autograd._values import depended_on
 from ..autograd.function import Function, listed
 from ..autograd.grad_mode import enable_grad
 from ..autograd.graph import saved_tensors_hooks
@@ -245,7 +246,7 @@ class _Followed(Function):
                 "checkpoint: the function changes an argument in place, so that a second run would compute something "
                 "else; let it change a clone() and return that"
             )
-        if differentiated(ys):
+        if differentiated(ys) or depended_on(ys):
             raise RuntimeError(_CAPTURED)
         if not ys:
             raise TypeError(
