@@ -114,6 +114,10 @@ pub enum Locality {
     Moves(Which),
     /// On those that differ from it by their place along these axes; the output has that shape, or size 1 or nothing there.
     Along(Axes),
+    /// On those up to its place along this axis, or from it on.
+    Running { axis: usize, reverse: bool },
+    /// On the pair (real, imaginary) in whose place it stands, or as one of which.
+    Pairs,
     /// On a row of the first and a column of the second.
     Product,
     /// On those that are added up in its place: rows of the first input, at the positions in the second.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import rustgrad as rg
@@ -150,19 +152,84 @@ def test_further_arguments_pass_through():
     np.testing.assert_allclose(found, np.diag(6 * point(3).numpy()), rtol=1e-12)
 
 
-def test_functions_with_rules_of_their_own_are_dense():
-    class Square(rg.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return x * x
+COMPLEX = {
+    "parts": lambda z: z.real * z.imag,
+    "abs": lambda z: z.abs(),
+    "angle": lambda z: z.angle(),
+    "product": lambda z: (z * z.conj() * 1j).imag,
+    "quotient": lambda z: (1 / z).real,
+    "exp": lambda z: (z * 1j).exp().real,
+    "power": lambda z: (z**2.5).imag,
+    "joined": lambda z: rg.complex(z.imag, z.real * 2).abs(),
+}
 
-        @staticmethod
-        def backward(ctx, g):
-            return 2 * g * ctx.saved_tensors[0]
 
-    assert jacobian_sparsity(Square.apply, point(4)).nnz == 16
-    np.testing.assert_allclose(sparse_jacobian(Square.apply)(point(4)).toarray(), np.diag(2 * point(4).numpy()))
+@pytest.mark.parametrize("name", COMPLEX)
+def test_complex_operators_are_followed_element_by_element(name):
+    f = lambda x: COMPLEX[name](x * (1 + 2j) + 0.3j)
+    x = point(5)
+    known = jacobian_sparsity(f, x)
+    assert known.nnz == 5
+    np.testing.assert_allclose(
+        sparse_jacobian(f, sparsity=known)(x).toarray(), rg.func.jacrev(f)(x).numpy(), rtol=1e-9, atol=1e-12
+    )
+    wide = point(40_000)
+    assert jacobian_sparsity(f, wide).color_count == 1
+    energy = lambda x: (f(x[1:]) * f(x[:-1])).sum()
+    assert hessian_sparsity(energy, wide).nnz == 3 * 40_000 - 2
+    dense = rg.func.hessian(energy)(x).numpy()
+    np.testing.assert_allclose(sparse_hessian(energy, check=True)(x).toarray(), dense, rtol=1e-8, atol=1e-10)
+
+
+def test_pairs_are_views_of_complex_numbers():
+    pairs = lambda x: rg.view_as_real(rg.view_as_complex(x.reshape(3, 2)) * 1j).reshape(-1)
+    assert jacobian_sparsity(pairs, point(6)).nnz == 12
+    np.testing.assert_allclose(sparse_jacobian(pairs)(point(6)).toarray(), rg.func.jacrev(pairs)(point(6)).numpy())
+    rows = lambda x: (x + 1j).reshape(3, 2).sum(1).abs()
+    assert jacobian_sparsity(rows, point(6)).nnz == 6
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_scans_are_triangles(axis):
+    shape = (2, 3, 4)
+    length = shape[axis]
+    for f in (rg.cumsum, rg.cumprod):
+        scan = lambda x, f=f: f(x.reshape(*shape), axis).reshape(-1)
+        known = jacobian_sparsity(scan, point(24))
+        assert known.nnz == 24 // length * length * (length + 1) // 2
+        dense = rg.func.jacrev(scan)(point(24)).numpy()
+        assert ((known.matrix(np.ones(known.nnz)).toarray() > 0) == (dense != 0)).all()
+    # Its transpose runs from the end.
+    pulled = lambda x: rg.func.vjp(lambda z: rg.cumsum(z.reshape(*shape), axis), point(24))[1](x.reshape(*shape))[0]
+    known = jacobian_sparsity(pulled, point(24))
+    dense = rg.func.jacrev(pulled)(point(24)).numpy()
+    assert ((known.matrix(np.ones(known.nnz)).toarray() > 0) == (dense != 0)).all()
+    assert jacobian_sparsity(lambda x: rg.cumsum(x[:0].reshape(2, 0), 1).reshape(-1), point(3)).nnz == 0
+
+
+def test_a_line_that_is_nearly_full_does_not_slow_auto_down():
+    n = 200_000
+    column = lambda x: x[2:] * x[0] + x[1] * 0 + rg.cat([x[3:], x[:1]])
+    start = time.perf_counter()
+    known = jacobian_sparsity(column, point(n))
+    assert known.mode == "forward" and known.color_count == 4
+    row = lambda x: rg.cat([x[1:], x[:-3].sum(0, keepdim=True)])
+    known = jacobian_sparsity(row, point(n))
+    assert known.mode == "reverse" and known.color_count == 2
+    # Tries of all colours for each line took minutes.
+    assert time.perf_counter() - start < 20
+
+
+@given(st.integers(0, 10**6))
+def test_auto_takes_no_more_colours_than_either_mode(seed):
+    rng = np.random.default_rng(seed)
+    n, m = int(rng.integers(1, 9)), int(rng.integers(1, 9))
+    at = rg.from_numpy(rng.integers(0, n, (m, int(rng.integers(1, 4)))))
+    f = lambda x: x[at.reshape(-1)].reshape(*at.shape).sum(1)
+    found = {mode: jacobian_sparsity(f, point(n), mode=mode) for mode in ("auto", "forward", "reverse")}
+    assert found["auto"].color_count == min(found["forward"].color_count, found["reverse"].color_count)
+    if found["forward"].color_count <= found["reverse"].color_count:
+        assert found["auto"].mode == "forward"
 
 
 @given(st.integers(0, 10**6))

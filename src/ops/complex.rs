@@ -43,6 +43,9 @@ macro_rules! real_linear {
 }
 impl Op for AsReal {
     const NAME: &'static str = "view_as_real";
+    fn locality(&self) -> Locality {
+        Locality::Pairs
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let x = xs[0];
         x.reinterpret(x.dtype().real()).filter(|_| x.dtype().is_complex()).map(one).ok_or_else(|| {
@@ -53,6 +56,9 @@ impl Op for AsReal {
 }
 impl Op for AsComplex {
     const NAME: &'static str = "view_as_complex";
+    fn locality(&self) -> Locality {
+        Locality::Pairs
+    }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let x = xs[0].contiguous(Self::NAME)?;
         x.reinterpret(x.dtype().complex()).filter(|_| x.dtype().is_float()).map(one).ok_or_else(|| {

@@ -22,7 +22,7 @@ impl Op for CumSum {
         true
     }
     fn locality(&self) -> Locality {
-        Locality::Along(crate::shape::Axes::one(self.axis))
+        Locality::Running { axis: self.axis, reverse: self.reverse }
     }
     fn eval(&self, xs: &[&Array]) -> Result<Arrays> {
         let x = xs[0];

@@ -116,6 +116,7 @@ fn number(op: &'static str, obj: &Bound<'_, PyAny>) -> PyResult<Scalar> {
     }
     let value = obj.extract::<Operand>()?.value()?;
     let array = value.numbers().ok_or_else(|| value.without_numbers(op))?;
+    value.read();
     Ok(array.item()?)
 }
 /// A tensor with the same number everywhere.

@@ -14,7 +14,7 @@ use crate::{
     ops::expand,
     trace::{
         any_active, reach, series,
-        sets::{depending, everything, Sets},
+        sets::{depending, elementwise, everything, Followed, Sets},
         Kind, Lanes, Level as CoreLevel, LevelRef, Randomness, Value,
     },
 };
@@ -104,6 +104,13 @@ pub fn watched(op: &'static str, level: &LevelRef, value: Value) -> Result<(Valu
     }
     let edge = Edge { node: NodeRef::leaf(Arc::<GradCell>::default()), slot: 0 };
     Ok((Value::traced(level, Kind::Taped { value, edge: edge.clone() }), edge))
+}
+/// A value underneath a level that follows patterns, and what its elements depend on.
+fn known<'a>(level: &LevelRef, value: &'a Value) -> (&'a Value, Option<&'a Arc<Sets>>) {
+    match value.at(level) {
+        Some(Kind::Sets { value, sets }) => (value, Some(sets)),
+        _ => (value, None),
+    }
 }
 #[pymethods]
 impl Level {
@@ -225,13 +232,15 @@ impl Level {
             _ => (value.into(), Vec::new()),
         })
     }
-    /// `tensor` with every element followed to the results that depend on it.
-    fn follow(&self, tensor: &Tensor) -> PyResult<Tensor> {
+    /// `tensor` with every element followed to the results that depend on it; they are numbered from `start` on.
+    #[pyo3(signature = (tensor, start=0))]
+    fn follow(&self, tensor: &Tensor, start: usize) -> PyResult<Tensor> {
         let value = tensor.value()?;
-        if value.len() >= u32::MAX as usize {
-            return Err(Error::memory("sparsity", format!("cannot follow {} elements", value.len())).into());
+        let end = start.saturating_add(value.len());
+        if end >= u32::MAX as usize {
+            return Err(Error::memory("sparsity", format!("cannot follow {end} elements")).into());
         }
-        let sets = Arc::new(Sets::of_inputs(value.len()));
+        let sets = Arc::new(Sets::of_inputs(start, value.len()));
         Ok(depending(&self.info, value, sets).into())
     }
     /// (value, row offsets, columns): which followed elements each element of the tensor depends on.
@@ -263,19 +272,45 @@ impl Level {
             _ => "error",
         }
     }
-    /// `tensor` as depending on all followed elements that any of `inputs` depends on.
+    /// `tensor` as depending on all followed elements that it, or any of `inputs`, depends on.
     fn depend_on_all(&self, tensor: &Tensor, inputs: Vec<Py<Tensor>>) -> PyResult<Tensor> {
         let values = inputs.iter().map(|t| t.get().value()).collect::<Result<Vec<_>, _>>()?;
-        let known: Vec<_> = values
+        let tensor = tensor.value()?;
+        let (value, own) = known(&self.info, &tensor);
+        let mut sets: Vec<_> = values.iter().map(|v| known(&self.info, v).1).collect();
+        sets.push(own);
+        let sets = everything(&sets, value.len())?;
+        Ok(depending(&self.info, value.clone(), sets).into())
+    }
+    /// `tensor` as depending on what a rule reads of `inputs`, which `probe` followed through it: `slopes` are the
+    /// tangent, or (`start`: the number of the tensor's first cotangent) the cotangents of all inputs. None if that is
+    /// not proven.
+    #[pyo3(signature = (tensor, inputs, probe, slopes, start=None))]
+    fn depend_through(
+        &self,
+        tensor: &Tensor,
+        inputs: Vec<Py<Tensor>>,
+        probe: &Level,
+        slopes: Vec<Option<Py<Tensor>>>,
+        start: Option<usize>,
+    ) -> PyResult<Option<Tensor>> {
+        let values = inputs.iter().map(|t| self.settled(t.get())).collect::<PyResult<Vec<_>>>()?;
+        let slopes = slopes
             .iter()
-            .map(|v| match v.at(&self.info) {
-                Some(Kind::Sets { sets, .. }) => Some(sets),
-                _ => None,
-            })
-            .collect();
-        let value = tensor.value()?;
-        let sets = everything(&known, value.len())?;
-        Ok(depending(&self.info, value, sets).into())
+            .map(|t| t.as_ref().map(|t| probe.settled(t.get())).transpose())
+            .collect::<PyResult<Vec<_>>>()?;
+        let slopes: Vec<_> = slopes.iter().map(|s| s.as_ref().map(|s| known(&probe.info, s))).collect();
+        let inputs: Vec<_> = values.iter().map(|v| known(&self.info, v)).collect();
+        let value = self.settled(tensor)?;
+        if probe.info.lost() {
+            return Ok(None);
+        }
+        let (value, own) = known(&self.info, &value);
+        let Some(sets) = Followed { inputs: &inputs, slopes: &slopes }.through(value.len(), start)? else {
+            return Ok(None);
+        };
+        let sets = elementwise(&[Some(&sets), own])?;
+        Ok(Some(depending(&self.info, value.clone(), sets).into()))
     }
     /// What is underneath the tensor at this level: its primal, its value, or the stack of all lanes.
     fn strip(&self, tensor: &Tensor) -> PyResult<Tensor> {

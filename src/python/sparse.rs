@@ -4,7 +4,7 @@ use crate::{
     array::Array,
     dtype::DType,
     error::Error,
-    sparse::{columns, recover_columns, recover_star, star, Coloring, Pattern as CorePattern},
+    sparse::{columns_within, recover_columns, recover_star, star, Coloring, Pattern as CorePattern},
     trace::Value,
 };
 use pyo3::prelude::*;
@@ -50,9 +50,10 @@ impl Pattern {
     fn symmetrized(&self) -> PyResult<Pattern> {
         self.0.symmetrized(false).map(Pattern).map_err(wrong)
     }
-    /// (colour of each column, number of colours): columns of one colour share no row.
-    fn color_columns(&self) -> PyResult<(Tensor, u32)> {
-        found(&columns(&self.0))
+    /// (colour of each column, number of colours): columns of one colour share no row. None if `most` are too few.
+    #[pyo3(signature = (most=None))]
+    fn color_columns(&self, most: Option<usize>) -> PyResult<Option<(Tensor, u32)>> {
+        columns_within(&self.0, most.unwrap_or(usize::MAX)).map(|coloring| found(&coloring)).transpose()
     }
     /// For each entry, row by row, the colour to read it from.
     fn recover_columns(&self, colors: &Tensor, count: u32) -> PyResult<Tensor> {

@@ -28,23 +28,24 @@ pub(super) const NONE: u32 = u32::MAX;
 /// Time is at most the sum of the squared row lengths: linear for a band. A row of length r needs r products, so to find
 /// the colours costs no more than to use them.
 pub fn columns(pattern: &Pattern) -> Coloring {
+    columns_within(pattern, usize::MAX).unwrap_or_else(|| Coloring::distinct(pattern.columns()))
+}
+/// As `columns`; none if more than `most` colours were needed. Time is then at most `most` times the number of entries.
+pub fn columns_within(pattern: &Pattern, most: usize) -> Option<Coloring> {
     let n = pattern.columns();
     let least = pattern.longest_row();
-    let mut best = Coloring::distinct(n);
+    let mut best = (n <= most).then(|| Coloring::distinct(n));
     // All columns meet in a full row: the search would take n² steps to find that.
-    if least == n {
+    if least == n || least > most {
         return best;
     }
+    let within = |best: &Option<Coloring>| best.as_ref().map_or(most, Coloring::fewer);
     let rows_of = pattern.transpose();
     // The given order is the better one for bands: there it reaches the lower bound.
-    if let Some(fewer) = greedy(pattern, &rows_of, 0..n as u32, best.fewer()) {
-        best = fewer;
-    }
-    if least <= best.fewer() {
+    best = greedy(pattern, &rows_of, 0..n as u32, within(&best)).or(best);
+    if least <= within(&best) {
         let order = largest_first(&meetings(pattern, &rows_of));
-        if let Some(fewer) = greedy(pattern, &rows_of, order, best.fewer()) {
-            best = fewer;
-        }
+        best = greedy(pattern, &rows_of, order, within(&best)).or(best);
     }
     best
 }
@@ -138,7 +139,7 @@ pub(super) fn largest_first(degrees: &[usize]) -> Vec<u32> {
 mod tests {
     use super::{
         super::samples::{arrow, pattern, random, tridiagonal, Generator},
-        columns, greedy, largest_first, meetings, Coloring, Pattern,
+        columns, columns_within, greedy, largest_first, meetings, Coloring, Pattern,
     };
 
     /// From the definition: colours are in range, all are used, and two columns of one row differ.
@@ -170,6 +171,11 @@ mod tests {
             check(&p, &natural);
             check(&p, &largest);
             assert_eq!(coloring.count, natural.count.min(largest.count));
+            // A limit changes nothing but whether there is a result.
+            for most in 0..14 {
+                let wanted = (coloring.count as usize <= most).then(|| coloring.clone());
+                assert_eq!(columns_within(&p, most), wanted);
+            }
         }
     }
     #[test]

@@ -5,7 +5,7 @@ mod recovery;
 #[cfg(test)]
 mod samples;
 mod star;
-pub use coloring::{columns, Coloring};
+pub use coloring::{columns, columns_within, Coloring};
 pub use pattern::Pattern;
 pub use recovery::{recover_columns, recover_star};
 pub use star::star;

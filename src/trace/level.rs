@@ -38,6 +38,8 @@ pub struct Info {
     wrote_outside: AtomicBool,
     /// Whether plain numbers were asked of what stands for many here, and nobody has answered yet.
     refused: AtomicBool,
+    /// Whether numbers went on without the sets of inputs they depend on.
+    lost: AtomicBool,
 }
 pub type LevelRef = Arc<Info>;
 impl Info {
@@ -58,6 +60,12 @@ impl Info {
     }
     pub fn set_refused(&self, yes: bool) {
         self.refused.store(yes, Ordering::Relaxed);
+    }
+    pub fn lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+    pub(super) fn lose(&self) {
+        self.lost.store(true, Ordering::Relaxed);
     }
     /// An error if the transformation is over: a value that escaped it means nothing any more.
     #[inline]
@@ -108,7 +116,7 @@ impl Level {
             count_silenced(1);
         }
         let no = || AtomicBool::new(false);
-        let info = Arc::new(Info { id, name, lanes, ended: no(), wrote_outside: no(), refused: no() });
+        let info = Arc::new(Info { id, name, lanes, ended: no(), wrote_outside: no(), refused: no(), lost: no() });
         ACTIVE.with(|a| a.borrow_mut().push((info.clone(), outside)));
         Level { info }
     }

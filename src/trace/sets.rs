@@ -8,7 +8,7 @@ use crate::{
     dtype::DType,
     error::{Error, Result},
     op::{Locality, Prim, Values, Which},
-    ops::{create::arange_i64, expand, reshape},
+    ops::{compare::nonzero_flags, create::arange_i64, expand, reshape},
     shape::{Axes, Dims},
 };
 use smallvec::SmallVec;
@@ -25,9 +25,9 @@ pub struct Sets {
 const TOO_MANY: usize = 1 << 28;
 
 impl Sets {
-    /// Every element depends on itself.
-    pub fn of_inputs(n: usize) -> Sets {
-        Sets { offsets: (0..=n).collect(), members: (0..n as u32).collect() }
+    /// Every element depends on itself; the first one has the number `start`.
+    pub fn of_inputs(start: usize, n: usize) -> Sets {
+        Sets { offsets: (0..=n).collect(), members: (start as u32..(start + n) as u32).collect() }
     }
     pub fn row(&self, i: usize) -> &[u32] {
         &self.members[self.offsets[i]..self.offsets[i + 1]]
@@ -54,33 +54,47 @@ impl Sets {
     }
     /// The union of the elements that go to each of `groups` places.
     fn grouped(&self, groups: usize, place: impl Fn(usize) -> usize) -> Result<Sets> {
-        let mut starts = vec![0usize; groups + 1];
-        for i in 0..self.rows() {
-            starts[place(i) + 1] += 1;
+        if self.rows() > u32::MAX as usize {
+            return Err(dense());
+        }
+        let order = Sets::placed(groups, (0..self.rows() as u32).map(|i| (place(i as usize), i)));
+        order.unions(|i| self.row(i as usize))
+    }
+    /// For each of `groups` places what goes there, in the order in which it comes.
+    fn placed(groups: usize, pairs: impl Iterator<Item = (usize, u32)> + Clone) -> Sets {
+        let mut offsets = vec![0usize; groups + 1];
+        for (place, _) in pairs.clone() {
+            offsets[place + 1] += 1;
         }
         for g in 0..groups {
-            starts[g + 1] += starts[g];
+            offsets[g + 1] += offsets[g];
         }
-        let (mut next, mut order) = (starts.clone(), vec![0usize; self.rows()]);
-        for i in 0..self.rows() {
-            let at = &mut next[place(i)];
-            order[*at] = i;
-            *at += 1;
+        let (mut next, mut members) = (offsets.clone(), vec![0; offsets[groups]]);
+        for (place, i) in pairs {
+            members[next[place]] = i;
+            next[place] += 1;
         }
+        Sets { offsets, members }
+    }
+    /// Each member replaced by what it depends on itself.
+    fn unions<'a>(&self, row: impl Fn(u32) -> &'a [u32]) -> Result<Sets> {
         let mut sets = Sets { offsets: vec![0], members: Vec::new() };
         let mut gathered: Vec<u32> = Vec::new();
-        for g in 0..groups {
-            gathered.clear();
-            for &i in &order[starts[g]..starts[g + 1]] {
-                // Many elements of a group tend to depend on the same: tidy up before the list grows.
-                if gathered.len() > 4096 && gathered.len() + self.row(i).len() > gathered.capacity() {
-                    gathered.sort_unstable();
-                    gathered.dedup();
+        for g in 0..self.rows() {
+            // Where everything depends on everything all unions are the same.
+            if g == 0 || self.row(g) != self.row(g - 1) {
+                gathered.clear();
+                for &i in self.row(g) {
+                    // Many elements of a group tend to depend on the same: tidy up before the list grows.
+                    if gathered.len() > 4096 && gathered.len() + row(i).len() > gathered.capacity() {
+                        gathered.sort_unstable();
+                        gathered.dedup();
+                    }
+                    gathered.extend_from_slice(row(i));
                 }
-                gathered.extend_from_slice(self.row(i));
+                gathered.sort_unstable();
+                gathered.dedup();
             }
-            gathered.sort_unstable();
-            gathered.dedup();
             sets.members.extend_from_slice(&gathered);
             sets.offsets.push(sets.members.len());
             if sets.members.len() > TOO_MANY {
@@ -134,6 +148,10 @@ pub(super) fn interpret(level: &LevelRef, op: &Prim, xs: &[&Value]) -> Result<Va
         }
     }
     let ys = apply_prim(op.clone(), &values)?;
+    // Comparisons, positions and integers have no derivative, but a rule may go on with them.
+    if !op.differentiable() || !ys.iter().all(|y| y.dtype().is_inexact()) {
+        level.lose();
+    }
     if !op.differentiable() || !ys.iter().any(|y| y.dtype().is_inexact()) {
         return Ok(ys);
     }
@@ -145,6 +163,15 @@ pub(super) fn interpret(level: &LevelRef, op: &Prim, xs: &[&Value]) -> Result<Va
         Locality::Along(axes) => match known[0] {
             Some(sets) if same_size => Arc::new(along(sets, values[0].shape(), axes, n)?),
             _ => everything(&known, n)?,
+        },
+        Locality::Running { axis, reverse } => match known[0] {
+            Some(sets) => Arc::new(running(sets, values[0].shape(), axis, reverse)?),
+            None => everything(&known, n)?,
+        },
+        Locality::Pairs => match known[0] {
+            Some(sets) if n > sets.rows() => Arc::new(Sets::collect((0..n).map(|i| Row::One(sets.row(i / 2))))?),
+            Some(sets) => Arc::new(Sets::collect((0..n).map(|i| Row::Two(sets.row(2 * i), sets.row(2 * i + 1))))?),
+            None => everything(&known, n)?,
         },
         Locality::Product => Arc::new(product(&values, &known)?),
         Locality::AddsRows => Arc::new(added_rows(&values, &known, &ys[0])?),
@@ -160,7 +187,8 @@ pub(super) fn interpret(level: &LevelRef, op: &Prim, xs: &[&Value]) -> Result<Va
     };
     Ok(ys.into_iter().map(|y| if y.dtype().is_inexact() { depending(level, y, sets.clone()) } else { y }).collect())
 }
-fn elementwise(known: &[Option<&Arc<Sets>>]) -> Result<Arc<Sets>> {
+/// What elements depend on that are made of those in their place.
+pub fn elementwise(known: &[Option<&Arc<Sets>>]) -> Result<Arc<Sets>> {
     let mut sum: Option<Arc<Sets>> = None;
     for &sets in known.iter().flatten() {
         sum = Some(match sum {
@@ -213,6 +241,28 @@ fn along(sets: &Sets, shape: &[usize], axes: Axes, n: usize) -> Result<Sets> {
     }
     Sets::collect(group.iter().map(|&g| Row::One(unions.row(g as usize))))
 }
+fn running(sets: &Sets, shape: &[usize], axis: usize, reverse: bool) -> Result<Sets> {
+    let (n, length) = (sets.rows(), shape[axis]);
+    let step: usize = shape[axis + 1..].iter().product();
+    let mut found = Sets { offsets: vec![0], members: Vec::new() };
+    let mut before: Vec<u32> = Vec::new();
+    // From the last element to the first, lines are read backwards as well.
+    for i in 0..n {
+        before.clear();
+        if i / step % length > 0 {
+            before.extend_from_slice(found.row(i - step));
+        }
+        merge(&before, sets.row(if reverse { n - 1 - i } else { i }), &mut found.members);
+        found.offsets.push(found.members.len());
+        if found.members.len() > TOO_MANY {
+            return Err(dense());
+        }
+    }
+    match reverse {
+        true => Sets::collect((0..n).rev().map(|i| Row::One(found.row(i)))),
+        false => Ok(found),
+    }
+}
 fn product(values: &[&Value], known: &[Option<&Arc<Sets>>]) -> Result<Sets> {
     let (a, b) = (values[0].shape(), values[1].shape());
     let r = a.len();
@@ -249,4 +299,58 @@ pub fn everything(known: &[Option<&Arc<Sets>>], n: usize) -> Result<Arc<Sets>> {
         all.dedup();
     }
     Ok(Arc::new(Sets::collect((0..n).map(|_| Row::One(&all)))?))
+}
+
+/// A value that one level watches: what is underneath, and the sets of its elements.
+type Known<'a> = (&'a Value, Option<&'a Arc<Sets>>);
+
+/// Results of a rule whose tangents or cotangents were followed by a level of their own.
+pub struct Followed<'a> {
+    pub inputs: &'a [Known<'a>],
+    pub slopes: &'a [Option<Known<'a>>],
+}
+fn rows<'a>((value, sets): Known<'a>) -> impl Iterator<Item = &'a [u32]> + Clone {
+    let (n, sets) = (value.len(), sets.map(Arc::as_ref));
+    (0..n).map(move |i| sets.map_or(&[][..], |sets| sets.row(i)))
+}
+impl Followed<'_> {
+    /// What the `n` elements of an output depend on: by its tangent, which is the one slope, or (`start`: the number of
+    /// its first cotangent) by the cotangents of all inputs. None where a slope depends on nothing and is not zero, as
+    /// no linear rule would have it.
+    pub fn through(&self, n: usize, start: Option<usize>) -> Result<Option<Arc<Sets>>> {
+        // The numbers of cotangents are those of the inputs: they must have their shapes.
+        let fitting = |(slope, input): (&Option<Known>, &Known)| slope.is_none_or(|s| s.0.shape() == input.0.shape());
+        if start.is_some() && !self.slopes.iter().zip(self.inputs).all(fitting) {
+            return Ok(None);
+        }
+        for slope in self.slopes.iter().flatten() {
+            let numbers = slope.0.numbers().ok_or_else(|| slope.0.without_numbers("sparse pattern"))?;
+            let flags = nonzero_flags(numbers)?;
+            if flags.iter().zip(rows(*slope)).any(|(&flag, row)| flag != 0 && row.is_empty()) {
+                return Ok(None);
+            }
+        }
+        let known: Vec<&[u32]> = self.inputs.iter().flat_map(|&input| rows(input)).collect();
+        let relation = match (start, self.slopes) {
+            (None, [Some(slope)]) => Sets::collect(rows(*slope).map(Row::One))?,
+            (None, _) => Sets { offsets: vec![0; n + 1], members: Vec::new() },
+            (Some(start), slopes) => {
+                let mut of_elements: Vec<&[u32]> = Vec::with_capacity(known.len());
+                for (input, slope) in self.inputs.iter().zip(slopes) {
+                    match slope {
+                        Some(slope) => of_elements.extend(rows(*slope)),
+                        None => of_elements.extend(rows((input.0, None))),
+                    }
+                }
+                let place = |m: u32| (m as usize).checked_sub(start).filter(|&o| o < n);
+                let pairs = of_elements.iter().zip(0u32..);
+                Sets::placed(n, pairs.flat_map(|(row, e)| row.iter().filter_map(move |&m| Some((place(m)?, e)))))
+            }
+        };
+        let fits = relation.rows() == n && relation.members.iter().all(|&e| (e as usize) < known.len());
+        if !fits {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(relation.unions(|e| known[e as usize])?)))
+    }
 }

@@ -222,8 +222,22 @@ impl Value {
             Value::Taped(t) => Value::Array(t.array.clone()),
             Value::Traced(t) => match &t.kind {
                 Kind::Batch(stack) => Value::traced(&t.level, Kind::Batch(stack.detached())),
-                kind => kind.inner().detached(),
+                kind => {
+                    if let Kind::Sets { .. } = kind {
+                        t.level.lose();
+                    }
+                    kind.inner().detached()
+                }
             },
+        }
+    }
+    /// Take note that the numbers are read: what becomes of them is not followed.
+    pub fn read(&self) {
+        if let Value::Traced(t) = self {
+            if let Kind::Sets { .. } = t.kind {
+                t.level.lose();
+            }
+            t.kind.inner().read();
         }
     }
 }

@@ -8,6 +8,7 @@ from typing import Any
 from .. import _core
 from .._core import Level, Tensor
 from ._lanes import over_lanes
+from ._pattern import along_sets
 from ._refusal import not_differentiable
 from ._reverse import IN_CONTAINERS, Reverse, refuse_unknown_slopes
 from ._rules import Outcome, Rules, check_tangents, floating, run, summed_to
@@ -33,9 +34,7 @@ def interpret(rules: Rules, args: tuple[Any, ...]) -> Outcome:
     if kind == "batch":
         return over_lanes(rules, args, level, interpret)
     if kind == "sets":
-        inner = interpret(rules, _stripped(level, args))
-        followed = [a for a in args if isinstance(a, Tensor)]
-        return inner.passed_up([level.depend_on_all(y, followed) if floating(y) else y for y in inner.outputs])
+        return _with_dirty(along_sets(rules, args, level, interpret, _tangents), args)
     return along_curve(rules, args, level, interpret)
 
 

@@ -27,7 +27,8 @@ class Sparsity:
     ``shape`` is that of the matrix; entry k lies in the column ``indices[k]``, those of row i from ``offsets[i]`` on.
     ``colors`` gives each column (each row for ``mode="reverse"``) one of ``color_count`` colours, and ``seeds`` as many
     products with the matrix; entry k is read from the product of colour ``read_color[k]`` at ``read_place[k]``. Valid
-    for every point at which the program takes the same way; ``where`` does not count as another one.
+    for every point at which the program takes the same way; ``where`` does not count as another one, but other
+    positions do, as ``sort`` or ``max`` along a dimension find them.
     """
 
     shape: tuple[int, int]
@@ -122,8 +123,9 @@ def jacobian_sparsity(
     """The pattern of the Jacobian of ``func`` by its first argument at ``x``, with a colouring.
 
     Columns are coloured for products by forward mode, rows for reverse mode (Curtis, Powell and Reid 1974); ``"auto"``
-    takes the one with fewer colours. Shape: (elements of the output, elements of ``x``). Raises MemoryError where the
-    matrix is dense, TypeError for an argument or a result that is no tensor.
+    takes the one with fewer colours. Shape: (elements of the output, elements of ``x``). Functions with rules of their
+    own count for what the rules read, and as dense where that cannot be followed (NumPy, comparisons, ``detach``).
+    Raises MemoryError where the matrix is dense, TypeError for an argument or a result that is no tensor.
 
     Derivative: none, it is structure.
 
@@ -143,8 +145,17 @@ def _jacobian_sparsity(
     pattern = _followed(func, x, args, kwargs, function)
     offsets, indices = _numpy(pattern.offsets()), _numpy(pattern.indices())
     rows = np.repeat(np.arange(pattern.shape[0]), np.diff(offsets))
-    forward = pattern.color_columns() if mode != "reverse" else None
-    backward = pattern.transpose().color_columns() if mode != "forward" else None
+    longest_row, longest_column = np.diff(offsets).max(initial=0), np.bincount(indices).max(initial=0)
+    forward = backward = None
+    # Columns take as many colours as the longest row has entries, or more, and vice versa: what promises to take fewer
+    # goes first, and the other way gives up where it needs more. A line that is nearly full would take n² steps.
+    if mode == "forward" or (mode == "auto" and longest_row <= longest_column):
+        forward = pattern.color_columns()
+    if mode != "forward":
+        most = None if forward is None else max(forward[1] - 1, 0)
+        backward = pattern.transpose().color_columns(most)
+    if mode == "auto" and forward is None and backward is not None:
+        forward = pattern.color_columns(backward[1])
     if forward is not None and (backward is None or forward[1] <= backward[1]):
         colors = _numpy(forward[0])
         return Sparsity(pattern.shape, offsets, indices, "forward", colors, forward[1], colors[indices], rows)

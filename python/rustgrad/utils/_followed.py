@@ -12,7 +12,7 @@ from .._core import DataDependentError, Tensor
 from .._tree import flatten, unflatten
 from ..autograd._lanes import equal
 from ..autograd._rules import differentiated, floating
-from ..autograd._values import bare
+from ..autograd._values import bare, depended_on
 from ..autograd.function import Function, listed
 from ..autograd.grad_mode import enable_grad
 from ..func.forward import jvp
@@ -53,9 +53,9 @@ def _levels(tensors: Iterable[Any], kinds: str | tuple[str, ...] = "") -> set[in
     return {int(number or 0) for kind, _, number in names if kind.startswith(kinds)}
 
 
-def _followed_later(ys: list[Any], given: list[Tensor], lowest: float) -> bool:
-    """Whether results belong to levels that end before a rule of the arguments runs."""
-    return any(level > lowest for level in _levels(ys) - _levels(given))
+def _reached_from_elsewhere(ys: Sequence[Tensor], given: list[Tensor], lowest: float) -> bool:
+    """Whether results depend on more than the arguments, or belong to levels that end before a rule of these runs."""
+    return differentiated(ys) or depended_on(ys) or any(level > lowest for level in _levels(ys) - _levels(given))
 
 
 class _First:
@@ -91,7 +91,7 @@ class _Followed(Function):
             watch = _core.Level("vjp")
             try:
                 ys = call(*given)
-                why = CAPTURES if differentiated(ys) or _followed_later(ys, given, again.lowest) else None
+                why = CAPTURES if _reached_from_elsewhere(ys, given, again.lowest) else None
             except PlainCallError as refused:
                 ys, why = (), refused.args[0]
             except RuntimeError as refused:

@@ -58,6 +58,7 @@ pub fn detaching(value: &Value) {
 /// An error if a rule reads numbers of a value that somebody differentiates by, or that it detached from one: these would
 /// pass for constants. Branches (`bool`) are no numbers.
 pub fn reading(op: &'static str, value: &Value) -> Result<()> {
+    value.read();
     RUNNING.with_borrow(|rules| match rules.last() {
         Some(Running { name: Some(name), detached })
             if op != "bool"
