@@ -428,10 +428,22 @@ def test_checkpoints_in_lanes_and_of_several_arguments():
     )
 
 
-def test_a_checkpoint_refuses_what_it_captures():
+def test_a_checkpoint_follows_what_it_captures():
     f = lambda x: rg.func.jvp(lambda z: checkpoint(lambda z: z * x.flip(0), z), (x,), (x,))[1]
-    with pytest.raises(RuntimeError, match="checkpoint: inside of a func transform the function reads a tensor"):
-        jacobian_sparsity(f, point(4))
+    np.testing.assert_array_equal(
+        jacobian_sparsity(f, point(4)).matrix(np.ones(8)).toarray(), np.eye(4) + np.eye(4)[::-1]
+    )
+
+    class Kept:
+        pass
+
+    def g(x):
+        Kept.x = x
+        return rg.func.jvp(lambda z: checkpoint(lambda z: z * Kept.x.flip(0), z), (x,), (x,))[1]
+
+    with pytest.warns(UserWarning, match="is kept, as without checkpoint"):
+        found = jacobian_sparsity(g, point(4))
+    np.testing.assert_array_equal(found.matrix(np.ones(found.nnz)).toarray(), np.eye(4) + np.eye(4)[::-1])
 
 
 def test_captured_values_keep_what_they_depend_on():
