@@ -248,7 +248,7 @@ fn running(sets: &Sets, shape: &[usize], axis: usize, reverse: bool) -> Result<S
     // From the last element to the first, lines are read backwards as well.
     for i in 0..n {
         before.clear();
-        if i / step % length > 0 {
+        if !(i / step).is_multiple_of(length) {
             before.extend_from_slice(found.row(i - step));
         }
         merge(&before, sets.row(if reverse { n - 1 - i } else { i }), &mut found.members);
