@@ -28,11 +28,14 @@ pub struct Variable {
     born: u64,
     /// Whether it stands for a caller's tensor, which is to see what is written here whatever becomes of this one.
     lent: bool,
+    /// Whether it was detached from a tensor that would have to see what is written here, but cannot.
+    detached: bool,
 }
 struct Family {
     base: Mutex<Base>,
     /// Likewise, of the base.
     born: u64,
+    detached: bool,
 }
 struct Base {
     value: Value,
@@ -54,11 +57,16 @@ impl Variable {
             generation: 0,
             born: trace::latest_level(),
             lent: false,
+            detached: false,
         }
     }
     /// A variable that stands for another one.
     pub fn lent(value: Value) -> Variable {
         Variable { lent: true, ..Variable::new(value) }
+    }
+    /// The numbers of `value` without its history. Where they stand for many, each tensor keeps its own.
+    pub fn detached(value: &Value) -> Variable {
+        Variable { detached: value.batch_level().is_some(), ..Variable::new(value.detached()) }
     }
     /// The value, where it is known to be current without looking at a base.
     #[inline]
@@ -134,7 +142,7 @@ impl Variable {
         let value = self.value()?;
         let family = self.family.get_or_insert_with(|| {
             let base = Mutex::new(Base { value: value.clone(), generation: 0 });
-            Arc::new(Family { base, born: self.born })
+            Arc::new(Family { base, born: self.born, detached: self.detached })
         });
         let seen = trace::apply(op.clone(), &[&value])?.swap_remove(0);
         if !shares(&seen, &value) {
@@ -157,6 +165,7 @@ impl Variable {
             generation: self.generation,
             born: self.born,
             lent: false,
+            detached: self.detached,
         })
     }
     pub fn is_view(&self) -> bool {
@@ -282,6 +291,12 @@ impl Variable {
     }
     /// Refuse to overwrite a leaf that is being followed.
     fn check_leaf(&self, op: &'static str, old: &Value) -> Result<()> {
+        if self.family.as_ref().map_or(self.detached, |family| family.detached) {
+            let text =
+                "inside of vmap the tensor that this one was detached from would not see the change; clone() what \
+                        detach() gives, or change the tensor itself under no_grad()";
+            return Err(Error::graph(op, text));
+        }
         if trace::silent() {
             return Ok(());
         }

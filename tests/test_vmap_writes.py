@@ -356,3 +356,14 @@ def test_no_grad_inside_of_a_transform_through_views():
     vmap(g)(x).sum().backward()
     assert x.tolist() == [[2, 1, 1]] * 2
     assert w.grad.tolist() == [[4, 2, 2]] * 2
+
+
+@pytest.mark.parametrize("detached", [lambda x: x.detach(), lambda x: x.data, lambda x: x.detach().detach()])
+def test_detached_lanes_do_not_pass_for_their_tensor(detached):
+    """In PyTorch both share their numbers; here only one of them could change, so that it is refused."""
+    x = rg.ones(3, 2)
+    for write in (lambda y: y.add_(1.0), lambda y: y[0].mul_(2.0), lambda y: y.__setitem__(0, 5.0)):
+        with pytest.raises(RuntimeError, match=r"would not see the change; clone\(\)"):
+            rg.func.vmap(lambda x, write=write: (write(detached(x)), x)[1])(x)
+    assert rg.func.vmap(lambda x: detached(x).clone().add_(1.0))(x).tolist() == [[2.0, 2.0]] * 3
+    assert x.tolist() == [[1.0, 1.0]] * 3

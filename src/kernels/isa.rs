@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 /// function of its own, compiled for the oldest CPU, and be fifty times slower.
 pub trait Kernel {
     type Out;
+    /// Whether AVX-512 gets a copy of its own. Each copy costs room in the wheel; where there is none, AVX2 runs.
+    const WIDE: bool = true;
     fn run(self) -> Self::Out;
 }
 
@@ -90,10 +92,10 @@ pub fn dispatch<K: Kernel>(k: K) -> K::Out {
     match level() {
         // SAFETY: `detect` found every feature that `avx512` enables.
         #[cfg(target_arch = "x86_64")]
-        AVX512 => unsafe { levels::avx512(k) },
-        // SAFETY: `detect` found every feature that `avx2` enables.
+        AVX512 if K::WIDE => unsafe { levels::avx512(k) },
+        // SAFETY: `detect` found every feature that `avx2` enables, at both levels.
         #[cfg(target_arch = "x86_64")]
-        AVX2 => unsafe { levels::avx2(k) },
+        AVX512 | AVX2 => unsafe { levels::avx2(k) },
         _ => k.run(),
     }
 }

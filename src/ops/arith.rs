@@ -237,6 +237,7 @@ impl Binary for Minimum {
 pub struct Fmod;
 impl Binary for Fmod {
     const NAME: &'static str = "fmod";
+    const RARE: bool = true;
     const READS: [Reads; 2] = [Reads::Constant(1.0), Reads::Both];
     const COST: usize = 8;
     const ON_INTEGERS: bool = true;
@@ -264,6 +265,7 @@ impl Binary for Fmod {
 pub struct Remainder;
 impl Binary for Remainder {
     const NAME: &'static str = "remainder";
+    const RARE: bool = true;
     const READS: [Reads; 2] = [Reads::Constant(1.0), Reads::Both];
     const COST: usize = 8;
     const ON_INTEGERS: bool = true;
@@ -296,6 +298,7 @@ impl Binary for Remainder {
 pub struct FloorDivide;
 impl Binary for FloorDivide {
     const NAME: &'static str = "floor_divide";
+    const RARE: bool = true;
     const READS: [Reads; 2] = [Reads::Constant(0.0); 2];
     const COST: usize = 4;
     const ON_INTEGERS: bool = true;

@@ -37,6 +37,7 @@ impl Unary for Exp {
 pub struct Exp2;
 impl Unary for Exp2 {
     const NAME: &'static str = "exp2";
+    const RARE: bool = true;
     const SLOPE: Of = Of::Output;
     #[inline(always)]
     fn f<T: Real>(&self, x: T) -> T {
@@ -95,6 +96,7 @@ impl Unary for Log {
 pub struct Log2;
 impl Unary for Log2 {
     const NAME: &'static str = "log2";
+    const RARE: bool = true;
     const SLOPE: Of = Of::Input;
     #[inline(always)]
     fn f<T: Real>(&self, x: T) -> T {
@@ -110,6 +112,7 @@ impl Unary for Log2 {
 pub struct Log10;
 impl Unary for Log10 {
     const NAME: &'static str = "log10";
+    const RARE: bool = true;
     const SLOPE: Of = Of::Input;
     #[inline(always)]
     fn f<T: Real>(&self, x: T) -> T {

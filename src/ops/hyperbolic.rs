@@ -7,6 +7,7 @@ use num_complex::Complex;
 pub struct Sinh;
 impl Unary for Sinh {
     const NAME: &'static str = "sinh";
+    const RARE: bool = true;
     const SLOPE: Of = Of::Input;
     #[inline(always)]
     fn f<T: Real>(&self, x: T) -> T {
@@ -22,6 +23,7 @@ impl Unary for Sinh {
 pub struct Cosh;
 impl Unary for Cosh {
     const NAME: &'static str = "cosh";
+    const RARE: bool = true;
     const SLOPE: Of = Of::Input;
     #[inline(always)]
     fn f<T: Real>(&self, x: T) -> T {
@@ -56,6 +58,7 @@ impl Unary for Tanh {
 pub struct Asinh;
 impl Unary for Asinh {
     const NAME: &'static str = "asinh";
+    const RARE: bool = true;
     const SLOPE: Of = Of::Input;
     #[inline(always)]
     fn f<T: Real>(&self, x: T) -> T {
@@ -71,6 +74,7 @@ impl Unary for Asinh {
 pub struct Acosh;
 impl Unary for Acosh {
     const NAME: &'static str = "acosh";
+    const RARE: bool = true;
     const SLOPE: Of = Of::Input;
     #[inline(always)]
     fn f<T: Real>(&self, x: T) -> T {
@@ -86,6 +90,7 @@ impl Unary for Acosh {
 pub struct Atanh;
 impl Unary for Atanh {
     const NAME: &'static str = "atanh";
+    const RARE: bool = true;
     const SLOPE: Of = Of::Input;
     #[inline(always)]
     fn f<T: Real>(&self, x: T) -> T {

@@ -140,6 +140,7 @@ impl Binary for Pow {
 pub struct Hypot;
 impl Binary for Hypot {
     const NAME: &'static str = "hypot";
+    const RARE: bool = true;
     const READS: [Reads; 2] = [Reads::Both; 2];
     const COST: usize = 8;
     #[inline(always)]

@@ -26,6 +26,8 @@ pub const WORTHWHILE: usize = 1 << 11;
 pub trait Slope: Copy + Send + Sync + 'static {
     const NAME: &'static str;
     const COST: usize;
+    /// Whether AVX-512 gets a loop of its own.
+    const WIDE: bool = true;
     /// The number that it is everywhere, if it reads nothing.
     const CONSTANT: Option<f64> = None;
     fn slope<T: Real>(&self, a: T, b: T) -> T;
@@ -54,6 +56,7 @@ where
 {
     const NAME: &'static str = E::NAME;
     const COST: usize = E::COST;
+    const WIDE: bool = !E::RARE;
     const CONSTANT: Option<f64> = match E::SLOPE {
         Of::Constant(c) => Some(c),
         _ => None,
@@ -85,6 +88,7 @@ where
 {
     const NAME: &'static str = E::NAME;
     const COST: usize = if matches!(E::READS[SIDE], Reads::Constant(_)) { 1 } else { E::COST };
+    const WIDE: bool = !E::RARE;
     const CONSTANT: Option<f64> = match E::READS[SIDE] {
         Reads::Constant(c) => Some(c),
         _ => None,
@@ -123,6 +127,7 @@ fn all_fit<S: Slope, T: Real>(s: &S, a: &[T], b: &[T]) -> bool {
 struct Onto<'a, S, T, const ADD: bool>(&'a S, [&'a [T]; 3], &'a mut [T]);
 impl<S: Slope, T: Real, const ADD: bool> Kernel for Onto<'_, S, T, ADD> {
     type Out = ();
+    const WIDE: bool = S::WIDE;
     #[inline(always)]
     fn run(self) {
         let Onto(s, [t, a, b], out) = self;
@@ -143,6 +148,7 @@ impl<S: Slope, T: Real, const ADD: bool> Kernel for Onto<'_, S, T, ADD> {
 struct Over<'a, S, T>(&'a S, [&'a [T]; 2], &'a mut [T]);
 impl<S: Slope, T: Real> Kernel for Over<'_, S, T> {
     type Out = ();
+    const WIDE: bool = S::WIDE;
     #[inline(always)]
     fn run(self) {
         let Over(s, [a, b], t) = self;

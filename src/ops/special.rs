@@ -29,6 +29,7 @@ impl Unary for Erf {
 pub struct Erfc;
 impl Unary for Erfc {
     const NAME: &'static str = "erfc";
+    const RARE: bool = true;
     const SLOPE: Of = Of::Input;
     #[inline(always)]
     fn f<T: Real>(&self, x: T) -> T {
@@ -59,6 +60,7 @@ impl Unary for Ndtr {
 pub struct Erfinv;
 impl Unary for Erfinv {
     const NAME: &'static str = "erfinv";
+    const RARE: bool = true;
     const SLOPE: Of = Of::Output;
     #[inline(always)]
     fn f<T: Real>(&self, x: T) -> T {
@@ -74,6 +76,7 @@ impl Unary for Erfinv {
 pub struct Lgamma;
 impl Unary for Lgamma {
     const NAME: &'static str = "lgamma";
+    const RARE: bool = true;
     const SLOPE: Of = Of::Input;
     const COST: usize = 30;
     #[inline(always)]
@@ -98,6 +101,7 @@ impl Unary for Lgamma {
 pub struct Digamma;
 impl Unary for Digamma {
     const NAME: &'static str = "digamma";
+    const RARE: bool = true;
     const SLOPE: Of = Of::Input;
     const COST: usize = 30;
     #[inline(always)]
@@ -124,6 +128,7 @@ pub struct Polygamma {
 }
 impl Unary for Polygamma {
     const NAME: &'static str = "polygamma";
+    const RARE: bool = true;
     const SLOPE: Of = Of::Input;
     const COST: usize = 400;
     #[inline(always)]
@@ -150,6 +155,7 @@ pub fn polygamma(n: i64, x: &Value) -> Result<Value> {
 pub struct XLogY;
 impl Binary for XLogY {
     const NAME: &'static str = "xlogy";
+    const RARE: bool = true;
     const READS: [Reads; 2] = [Reads::Both; 2];
     const COST: usize = 8;
     #[inline(always)]

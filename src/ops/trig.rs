@@ -64,6 +64,7 @@ impl Unary for Cos {
 pub struct Tan;
 impl Unary for Tan {
     const NAME: &'static str = "tan";
+    const RARE: bool = true;
     const SLOPE: Of = Of::Output;
     #[inline(always)]
     fn f<T: Real>(&self, x: T) -> T {
@@ -87,6 +88,7 @@ impl Unary for Tan {
 pub struct Asin;
 impl Unary for Asin {
     const NAME: &'static str = "asin";
+    const RARE: bool = true;
     const SLOPE: Of = Of::Input;
     #[inline(always)]
     fn f<T: Real>(&self, x: T) -> T {
@@ -102,6 +104,7 @@ impl Unary for Asin {
 pub struct Acos;
 impl Unary for Acos {
     const NAME: &'static str = "acos";
+    const RARE: bool = true;
     const SLOPE: Of = Of::Input;
     #[inline(always)]
     fn f<T: Real>(&self, x: T) -> T {
@@ -117,6 +120,7 @@ impl Unary for Acos {
 pub struct Atan;
 impl Unary for Atan {
     const NAME: &'static str = "atan";
+    const RARE: bool = true;
     const SLOPE: Of = Of::Input;
     #[inline(always)]
     fn f<T: Real>(&self, x: T) -> T {
@@ -132,6 +136,7 @@ impl Unary for Atan {
 pub struct Atan2;
 impl Binary for Atan2 {
     const NAME: &'static str = "atan2";
+    const RARE: bool = true;
     const READS: [Reads; 2] = [Reads::Both; 2];
     const COST: usize = 16;
     #[inline(always)]

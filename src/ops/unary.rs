@@ -41,6 +41,8 @@ where
     const SLOPE: Of;
     /// Rough number of elementary operations per element; decides when threads pay.
     const COST: usize = 8;
+    /// Used so seldom that AVX-512 gets no loops of its own.
+    const RARE: bool = false;
     fn f<T: Real>(&self, x: T) -> T;
     /// dy/dx, in terms of `x` or of `y` as `SLOPE` says. Written once; runs over numbers and over traced values.
     fn slope<N: Num>(&self, v: N) -> N;
@@ -106,6 +108,7 @@ where
     Map1<E>: Into<Prim>,
 {
     type Out = ();
+    const WIDE: bool = !E::RARE;
     #[inline(always)]
     fn run(self) {
         let Apply(e, x, y) = self;
@@ -145,6 +148,7 @@ where
     Map1<E>: Into<Prim>,
 {
     type Out = ();
+    const WIDE: bool = !E::RARE;
     #[inline(always)]
     fn run(self) {
         let Scaled(e, t, v, out) = self;
@@ -166,6 +170,7 @@ where
     Map1<E>: Into<Prim>,
 {
     type Out = ();
+    const WIDE: bool = !E::RARE;
     #[inline(always)]
     fn run(self) {
         let Dual(e, x, t, y, dy) = self;

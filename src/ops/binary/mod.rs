@@ -55,6 +55,8 @@ where
     /// What the slopes with respect to the first and the second input read.
     const READS: [Reads; 2];
     const COST: usize = 1;
+    /// Used so seldom that AVX-512 gets no loops of its own.
+    const RARE: bool = false;
     /// Linear in each of its two inputs.
     const FORM: Form = Form::General;
     fn f<T: Real>(&self, a: T, b: T) -> T;

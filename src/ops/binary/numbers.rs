@@ -22,6 +22,7 @@ where
     Map2<E>: Into<Prim>,
 {
     type Out = ();
+    const WIDE: bool = !E::RARE;
     #[inline(always)]
     fn run(self) {
         let Apply(e, a, b, y) = self;
@@ -48,6 +49,7 @@ where
     Map2<E>: Into<Prim>,
 {
     type Out = ();
+    const WIDE: bool = !E::RARE;
     #[inline(always)]
     fn run(self) {
         let Scaled(e, t, a, b, out) = self;
@@ -63,6 +65,7 @@ where
     Map2<E>: Into<Prim>,
 {
     type Out = ();
+    const WIDE: bool = !E::RARE;
     #[inline(always)]
     fn run(self) {
         let Dual(e, [a, b, ta, tb], y, dy) = self;

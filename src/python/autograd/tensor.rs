@@ -4,6 +4,7 @@ use crate::{
     error::Error,
     graph::GradCell,
     trace::{Kind, Value},
+    variable::Variable,
 };
 use pyo3::prelude::*;
 use std::sync::Arc;
@@ -177,7 +178,7 @@ impl Tensor {
     fn detach(&self) -> PyResult<Tensor> {
         let value = self.value()?;
         detaching(&value);
-        Ok(value.detached().into())
+        Ok(Tensor::from_variable(Variable::detached(&value)))
     }
     /// Whether both lie, at least in part, on the same memory.
     fn _shares_storage(&self, other: &Tensor) -> PyResult<bool> {
