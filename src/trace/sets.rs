@@ -35,7 +35,8 @@ impl Sets {
     pub fn rows(&self) -> usize {
         self.offsets.len() - 1
     }
-    fn collect<'a>(rows: impl Iterator<Item = Row<'a>>) -> Result<Sets> {
+    // Iterators and closures come as pointers: one copy of each loop is enough, and its work is in memory.
+    fn collect<'a>(rows: &mut dyn Iterator<Item = Row<'a>>) -> Result<Sets> {
         let mut sets = Sets { offsets: vec![0], members: Vec::new() };
         for row in rows {
             match row {
@@ -50,34 +51,32 @@ impl Sets {
         Ok(sets)
     }
     fn union(&self, other: &Sets) -> Result<Sets> {
-        Sets::collect((0..self.rows()).map(|i| Row::Two(self.row(i), other.row(i))))
+        Sets::collect(&mut (0..self.rows()).map(|i| Row::Two(self.row(i), other.row(i))))
     }
     /// The union of the elements that go to each of `groups` places.
-    fn grouped(&self, groups: usize, place: impl Fn(usize) -> usize) -> Result<Sets> {
+    fn grouped(&self, groups: usize, place: &dyn Fn(usize) -> usize) -> Result<Sets> {
         if self.rows() > u32::MAX as usize {
             return Err(dense());
         }
-        let order = Sets::placed(groups, (0..self.rows() as u32).map(|i| (place(i as usize), i)));
-        order.unions(|i| self.row(i as usize))
+        let order = Sets::placed(groups, &|put| (0..self.rows()).for_each(|i| put(place(i), i as u32)));
+        order.unions(&|i| self.row(i as usize))
     }
-    /// For each of `groups` places what goes there, in the order in which it comes.
-    fn placed(groups: usize, pairs: impl Iterator<Item = (usize, u32)> + Clone) -> Sets {
+    /// For each of `groups` places what is put there, in the order in which it comes.
+    fn placed(groups: usize, each: &dyn Fn(&mut dyn FnMut(usize, u32))) -> Sets {
         let mut offsets = vec![0usize; groups + 1];
-        for (place, _) in pairs.clone() {
-            offsets[place + 1] += 1;
-        }
+        each(&mut |place, _| offsets[place + 1] += 1);
         for g in 0..groups {
             offsets[g + 1] += offsets[g];
         }
         let (mut next, mut members) = (offsets.clone(), vec![0; offsets[groups]]);
-        for (place, i) in pairs {
+        each(&mut |place, i| {
             members[next[place]] = i;
             next[place] += 1;
-        }
+        });
         Sets { offsets, members }
     }
     /// Each member replaced by what it depends on itself.
-    fn unions<'a>(&self, row: impl Fn(u32) -> &'a [u32]) -> Result<Sets> {
+    fn unions<'a>(&self, row: &dyn Fn(u32) -> &'a [u32]) -> Result<Sets> {
         let mut sets = Sets { offsets: vec![0], members: Vec::new() };
         let mut gathered: Vec<u32> = Vec::new();
         for g in 0..self.rows() {
@@ -169,8 +168,8 @@ pub(super) fn interpret(level: &LevelRef, op: &Prim, xs: &[&Value]) -> Result<Va
             None => everything(&known, n)?,
         },
         Locality::Pairs => match known[0] {
-            Some(sets) if n > sets.rows() => Arc::new(Sets::collect((0..n).map(|i| Row::One(sets.row(i / 2))))?),
-            Some(sets) => Arc::new(Sets::collect((0..n).map(|i| Row::Two(sets.row(2 * i), sets.row(2 * i + 1))))?),
+            Some(sets) if n > sets.rows() => Arc::new(Sets::collect(&mut (0..n).map(|i| Row::One(sets.row(i / 2))))?),
+            Some(sets) => Arc::new(Sets::collect(&mut (0..n).map(|i| Row::Two(sets.row(2 * i), sets.row(2 * i + 1))))?),
             None => everything(&known, n)?,
         },
         Locality::Product => Arc::new(product(&values, &known)?),
@@ -218,7 +217,7 @@ fn moved(op: &Prim, values: &[&Value], known: &[Option<&Arc<Sets>>], which: Whic
         });
     }
     let came_from = op.eval(&arrays.iter().collect::<Vec<_>>())?.swap_remove(0).to_vec::<i64>()?;
-    Sets::collect(came_from.iter().map(|&number| {
+    Sets::collect(&mut came_from.iter().map(|&number| {
         let number = number as usize;
         match starts.partition_point(|(start, _)| *start <= number) {
             0 => Row::One(&[]),
@@ -235,11 +234,11 @@ fn groups(shape: &[usize], axes: Axes) -> Result<(usize, Vec<i64>)> {
 }
 fn along(sets: &Sets, shape: &[usize], axes: Axes, n: usize) -> Result<Sets> {
     let (count, group) = groups(shape, axes)?;
-    let unions = sets.grouped(count, |i| group[i] as usize)?;
+    let unions = sets.grouped(count, &|i| group[i] as usize)?;
     if n == count {
         return Ok(unions);
     }
-    Sets::collect(group.iter().map(|&g| Row::One(unions.row(g as usize))))
+    Sets::collect(&mut group.iter().map(|&g| Row::One(unions.row(g as usize))))
 }
 fn running(sets: &Sets, shape: &[usize], axis: usize, reverse: bool) -> Result<Sets> {
     let (n, length) = (sets.rows(), shape[axis]);
@@ -249,7 +248,7 @@ fn running(sets: &Sets, shape: &[usize], axis: usize, reverse: bool) -> Result<S
     // From the last element to the first, lines are read backwards as well.
     for i in 0..n {
         before.clear();
-        if i / step % length > 0 {
+        if !(i / step).is_multiple_of(length) {
             before.extend_from_slice(found.row(i - step));
         }
         merge(&before, sets.row(if reverse { n - 1 - i } else { i }), &mut found.members);
@@ -259,7 +258,7 @@ fn running(sets: &Sets, shape: &[usize], axis: usize, reverse: bool) -> Result<S
         }
     }
     match reverse {
-        true => Sets::collect((0..n).rev().map(|i| Row::One(found.row(i)))),
+        true => Sets::collect(&mut (0..n).rev().map(|i| Row::One(found.row(i)))),
         false => Ok(found),
     }
 }
@@ -280,7 +279,7 @@ fn product(values: &[&Value], known: &[Option<&Arc<Sets>>]) -> Result<Sets> {
     }
     let rows = lines(0, a, r - 1)?.unwrap_or_else(|| nothing(stacks * m));
     let columns = lines(1, b, r - 2)?.unwrap_or_else(|| nothing(stacks * n));
-    Sets::collect((0..stacks * m * n).map(|i| {
+    Sets::collect(&mut (0..stacks * m * n).map(|i| {
         let (row, stack) = (i / n, i / (m * n));
         Row::Two(rows.row(row), columns.row(stack * n + i % n))
     }))
@@ -288,7 +287,7 @@ fn product(values: &[&Value], known: &[Option<&Arc<Sets>>]) -> Result<Sets> {
 fn added_rows(values: &[&Value], known: &[Option<&Arc<Sets>>], y: &Value) -> Result<Sets> {
     let Some(sets) = known[0] else { return Err(Error::graph("sparse pattern", "positions have no derivative")) };
     let (length, at) = (y.shape()[1], values[1].array()?.to_vec::<i64>()?);
-    sets.grouped(y.len(), |i| at[i / length.max(1)] as usize * length + i % length.max(1))
+    sets.grouped(y.len(), &|i| at[i / length.max(1)] as usize * length + i % length.max(1))
 }
 /// The same for all of `n` elements: all that any of these depends on.
 pub fn everything(known: &[Option<&Arc<Sets>>], n: usize) -> Result<Arc<Sets>> {
@@ -298,7 +297,7 @@ pub fn everything(known: &[Option<&Arc<Sets>>], n: usize) -> Result<Arc<Sets>> {
         all.sort_unstable();
         all.dedup();
     }
-    Ok(Arc::new(Sets::collect((0..n).map(|_| Row::One(&all)))?))
+    Ok(Arc::new(Sets::collect(&mut (0..n).map(|_| Row::One(&all)))?))
 }
 
 /// A value that one level watches: what is underneath, and the sets of its elements.
@@ -309,48 +308,50 @@ pub struct Followed<'a> {
     pub inputs: &'a [Known<'a>],
     pub slopes: &'a [Option<Known<'a>>],
 }
-fn rows<'a>((value, sets): Known<'a>) -> impl Iterator<Item = &'a [u32]> + Clone {
-    let (n, sets) = (value.len(), sets.map(Arc::as_ref));
-    (0..n).map(move |i| sets.map_or(&[][..], |sets| sets.row(i)))
+fn push_rows<'a>((value, sets): Known<'a>, rows: &mut Vec<&'a [u32]>) {
+    rows.extend((0..value.len()).map(|i| sets.map_or(&[][..], |sets| sets.row(i))));
 }
 impl Followed<'_> {
     /// What the `n` elements of an output depend on: by its tangent, which is the one slope, or (`start`: the number of
     /// its first cotangent) by the cotangents of all inputs. None where a slope depends on nothing and is not zero, as
     /// no linear rule would have it.
     pub fn through(&self, n: usize, start: Option<usize>) -> Result<Option<Arc<Sets>>> {
-        // The numbers of cotangents are those of the inputs: they must have their shapes.
-        let fitting = |(slope, input): (&Option<Known>, &Known)| slope.is_none_or(|s| s.0.shape() == input.0.shape());
-        if start.is_some() && !self.slopes.iter().zip(self.inputs).all(fitting) {
-            return Ok(None);
-        }
-        for slope in self.slopes.iter().flatten() {
-            let numbers = slope.0.numbers().ok_or_else(|| slope.0.without_numbers("sparse pattern"))?;
-            let flags = nonzero_flags(numbers)?;
-            if flags.iter().zip(rows(*slope)).any(|(&flag, row)| flag != 0 && row.is_empty()) {
+        let (mut known, mut read): (Vec<&[u32]>, Vec<&[u32]>) = (Vec::new(), Vec::new());
+        for (i, &input) in self.inputs.iter().enumerate() {
+            push_rows(input, &mut known);
+            if start.is_none() && i > 0 {
+                continue;
+            }
+            let before = read.len();
+            match self.slopes.get(i) {
+                Some(&Some(slope)) => {
+                    push_rows(slope, &mut read);
+                    let numbers = slope.0.numbers().ok_or_else(|| slope.0.without_numbers("sparse pattern"))?;
+                    let flags = nonzero_flags(numbers)?;
+                    if flags.iter().zip(&read[before..]).any(|(&flag, row)| flag != 0 && row.is_empty()) {
+                        return Ok(None);
+                    }
+                }
+                _ => read.resize(if start.is_some() { known.len() } else { n }, &[]),
+            }
+            // The numbers of cotangents are those of the inputs: they must be as many.
+            if read.len() != if start.is_some() { known.len() } else { n } {
                 return Ok(None);
             }
         }
-        let known: Vec<&[u32]> = self.inputs.iter().flat_map(|&input| rows(input)).collect();
-        let relation = match (start, self.slopes) {
-            (None, [Some(slope)]) => Sets::collect(rows(*slope).map(Row::One))?,
-            (None, _) => Sets { offsets: vec![0; n + 1], members: Vec::new() },
-            (Some(start), slopes) => {
-                let mut of_elements: Vec<&[u32]> = Vec::with_capacity(known.len());
-                for (input, slope) in self.inputs.iter().zip(slopes) {
-                    match slope {
-                        Some(slope) => of_elements.extend(rows(*slope)),
-                        None => of_elements.extend(rows((input.0, None))),
+        let relation = match start {
+            None => Sets::collect(&mut read.iter().map(|row| Row::One(row)))?,
+            Some(start) => Sets::placed(n, &|put| {
+                for (e, row) in read.iter().enumerate() {
+                    for o in row.iter().filter_map(|&m| (m as usize).checked_sub(start).filter(|&o| o < n)) {
+                        put(o, e as u32);
                     }
                 }
-                let place = |m: u32| (m as usize).checked_sub(start).filter(|&o| o < n);
-                let pairs = of_elements.iter().zip(0u32..);
-                Sets::placed(n, pairs.flat_map(|(row, e)| row.iter().filter_map(move |&m| Some((place(m)?, e)))))
-            }
+            }),
         };
-        let fits = relation.rows() == n && relation.members.iter().all(|&e| (e as usize) < known.len());
-        if !fits {
+        if relation.rows() != n || relation.members.iter().any(|&e| e as usize >= known.len()) {
             return Ok(None);
         }
-        Ok(Some(Arc::new(relation.unions(|e| known[e as usize])?)))
+        Ok(Some(Arc::new(relation.unions(&|e| known[e as usize])?)))
     }
 }
