@@ -5,18 +5,13 @@ use super::{
 };
 use crate::{
     array::Array,
-    dtype::DType,
     error::Error,
     graph::{
         sweep::{seed, sweep, Options},
         Edge, GradCell, NodeRef,
     },
     ops::expand,
-    trace::{
-        any_active, reach, series,
-        sets::{depending, elementwise, everything, Followed, Sets},
-        Kind, Lanes, Level as CoreLevel, LevelRef, Randomness, Value,
-    },
+    trace::{any_active, reach, series, Kind, Lanes, Level as CoreLevel, LevelRef, Randomness, Value},
 };
 use pyo3::prelude::*;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,7 +35,7 @@ impl Level {
         self.lent.lock().unwrap_or_else(PoisonError::into_inner)
     }
     /// The value of a tensor that a function returns at this level; refused while a later level holds it.
-    fn settled(&self, tensor: &Tensor) -> PyResult<Value> {
+    pub fn settled(&self, tensor: &Tensor) -> PyResult<Value> {
         let value = tensor.value()?;
         reach::settled(self.info.name(), &value, &self.info)?;
         Ok(value)
@@ -104,13 +99,6 @@ pub fn watched(op: &'static str, level: &LevelRef, value: Value) -> Result<(Valu
     }
     let edge = Edge { node: NodeRef::leaf(Arc::<GradCell>::default()), slot: 0 };
     Ok((Value::traced(level, Kind::Taped { value, edge: edge.clone() }), edge))
-}
-/// A value underneath a level that follows patterns, and what its elements depend on.
-fn known<'a>(level: &LevelRef, value: &'a Value) -> (&'a Value, Option<&'a Arc<Sets>>) {
-    match value.at(level) {
-        Some(Kind::Sets { value, sets }) => (value, Some(sets)),
-        _ => (value, None),
-    }
 }
 #[pymethods]
 impl Level {
@@ -232,33 +220,6 @@ impl Level {
             _ => (value.into(), Vec::new()),
         })
     }
-    /// `tensor` with every element followed to the results that depend on it; they are numbered from `start` on.
-    #[pyo3(signature = (tensor, start=0))]
-    fn follow(&self, tensor: &Tensor, start: usize) -> PyResult<Tensor> {
-        let value = tensor.value()?;
-        let end = start.saturating_add(value.len());
-        if end >= u32::MAX as usize {
-            return Err(Error::memory("sparsity", format!("cannot follow {end} elements")).into());
-        }
-        let sets = Arc::new(Sets::of_inputs(start, value.len()));
-        Ok(depending(&self.info, value, sets).into())
-    }
-    /// (value, row offsets, columns): which followed elements each element of the tensor depends on.
-    fn unfollow(&self, tensor: &Tensor) -> PyResult<(Tensor, Tensor, Tensor)> {
-        let value = self.settled(tensor)?;
-        let array = |numbers: Vec<i64>| Array::from_slice(DType::I64, &numbers).map(|a| Tensor::new(Value::Array(a)));
-        Ok(match value.at(&self.info) {
-            Some(Kind::Sets { value, sets }) => (
-                value.clone().into(),
-                array(sets.offsets.iter().map(|&o| o as i64).collect())?,
-                array(sets.members.iter().map(|&m| m.into()).collect())?,
-            ),
-            _ => {
-                let n = value.len() + 1;
-                (value.into(), array(vec![0; n])?, array(Vec::new())?)
-            }
-        })
-    }
     /// Whether the tensor is followed by this level's tape.
     fn is_taped(&self, tensor: &Tensor) -> PyResult<bool> {
         Ok(matches!(self.settled(tensor)?.at(&self.info), Some(Kind::Taped { .. })))
@@ -271,46 +232,6 @@ impl Level {
             Some(Randomness::Same) => "same",
             _ => "error",
         }
-    }
-    /// `tensor` as depending on all followed elements that it, or any of `inputs`, depends on.
-    fn depend_on_all(&self, tensor: &Tensor, inputs: Vec<Py<Tensor>>) -> PyResult<Tensor> {
-        let values = inputs.iter().map(|t| t.get().value()).collect::<Result<Vec<_>, _>>()?;
-        let tensor = tensor.value()?;
-        let (value, own) = known(&self.info, &tensor);
-        let mut sets: Vec<_> = values.iter().map(|v| known(&self.info, v).1).collect();
-        sets.push(own);
-        let sets = everything(&sets, value.len())?;
-        Ok(depending(&self.info, value.clone(), sets).into())
-    }
-    /// `tensor` as depending on what a rule reads of `inputs`, which `probe` followed through it: `slopes` are the
-    /// tangent, or (`start`: the number of the tensor's first cotangent) the cotangents of all inputs. None if that is
-    /// not proven.
-    #[pyo3(signature = (tensor, inputs, probe, slopes, start=None))]
-    fn depend_through(
-        &self,
-        tensor: &Tensor,
-        inputs: Vec<Py<Tensor>>,
-        probe: &Level,
-        slopes: Vec<Option<Py<Tensor>>>,
-        start: Option<usize>,
-    ) -> PyResult<Option<Tensor>> {
-        let values = inputs.iter().map(|t| self.settled(t.get())).collect::<PyResult<Vec<_>>>()?;
-        let slopes = slopes
-            .iter()
-            .map(|t| t.as_ref().map(|t| probe.settled(t.get())).transpose())
-            .collect::<PyResult<Vec<_>>>()?;
-        let slopes: Vec<_> = slopes.iter().map(|s| s.as_ref().map(|s| known(&probe.info, s))).collect();
-        let inputs: Vec<_> = values.iter().map(|v| known(&self.info, v)).collect();
-        let value = self.settled(tensor)?;
-        if probe.info.lost() {
-            return Ok(None);
-        }
-        let (value, own) = known(&self.info, &value);
-        let Some(sets) = Followed { inputs: &inputs, slopes: &slopes }.through(value.len(), start)? else {
-            return Ok(None);
-        };
-        let sets = elementwise(&[Some(&sets), own])?;
-        Ok(Some(depending(&self.info, value.clone(), sets).into()))
     }
     /// What is underneath the tensor at this level: its primal, its value, or the stack of all lanes.
     fn strip(&self, tensor: &Tensor) -> PyResult<Tensor> {
