@@ -90,6 +90,7 @@ class Figure:
 
 def loops(timer: timeit.Timer, wanted: float) -> int:
     """How often to run a statement in one sample so that the sample lasts about ``wanted`` seconds."""
+    timer.timeit(1)  # the first run may import, compile and meet fresh memory
     count = 1
     while True:
         seconds = timer.timeit(count)

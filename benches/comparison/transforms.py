@@ -90,7 +90,10 @@ def every(threads: list[int]) -> Iterator[Case]:
 
 
 def costs(rounds: int) -> Iterator[Figure]:
-    """How many times the function itself a derivative takes, in rustgrad alone."""
+    """How many times the function itself a derivative takes, in rustgrad alone.
+
+    Many rounds: slow moments last for seconds, and are slower still for what moves more memory.
+    """
     try:
         import rustgrad as rg
     except ImportError:

@@ -1,10 +1,11 @@
 //! The family of elementwise ops with two inputs of one shape and dtype, or one input and a plain number.
 mod numbers;
+mod scale;
 
 use super::{
     complex, expand,
     product::{OfBinary, Product, WORTHWHILE},
-    unary::{scaled, times},
+    unary::times,
     Fixed, Map2, Prim,
 };
 use crate::{
@@ -23,7 +24,8 @@ use crate::{
 };
 use num_complex::Complex;
 pub use numbers::slope;
-use numbers::{eval_complex, eval_integer, eval_real, small, small_scaled, Dual};
+use numbers::{both, eval_complex, eval_integer, eval_real, small, small_scaled, Dual};
+pub use scale::Scale;
 use std::fmt::Debug;
 
 /// What a partial derivative reads; only that is kept on the tape.
@@ -329,6 +331,15 @@ where
             return None;
         }
         let (a, b) = (a.and_then(Value::plain), b.and_then(Value::plain));
+        if let (true, true, true, Some(a), Some(b)) = (E::QUICK_B, at.needs.has(0), at.needs.has(1), a, b) {
+            if [a, b].iter().all(|v| v.shape() == g.shape() && v.dtype() == g.dtype()) {
+                let pair = match g.dtype() {
+                    DType::F64 => both::<E, f64>(&self.op, g, a, b),
+                    _ => both::<E, f32>(&self.op, g, a, b),
+                };
+                return Some(pair.map(|pair| pair.map(|g| Some(Share::Value(Value::Array(g)))).into_iter().collect()));
+            }
+        }
         let share = |side: usize| -> Result<Share> {
             let reads = E::READS[side].which();
             let (a, b) = (a.filter(|_| reads.has(0)), b.filter(|_| reads.has(1)));
@@ -376,55 +387,6 @@ where
             DType::F32 => Some(run::<E, f32>(self, xs, [ta, tb])),
             DType::F64 => Some(run::<E, f64>(self, xs, [ta, tb])),
             _ => None,
-        }
-    }
-}
-
-/// `t * s`, strongly zero: 0 where `t` is 0, whatever `s` is; with `gates`, also where `s` is 0, whatever `t` is. The
-/// product of all chain rules. Its own slopes are those of a product, so that what the zero leaves out stays left out at
-/// every order.
-#[derive(Clone, Copy, Debug, PartialEq, Default)]
-pub struct Scale {
-    gates: bool,
-}
-impl Scale {
-    /// `t * slope`, where the slope may say that its input is not used.
-    pub fn by(gates: bool, t: &Value, slope: &Value) -> Result<Value> {
-        if !gates {
-            return Scale::of(t, slope);
-        }
-        let (t, slope) = expand::pair(Self::NAME, t, slope)?;
-        let dtype = Promotion::default().tensor(t.dtype(), 1).tensor(slope.dtype(), 1).result(default_dtype());
-        let op = Map2 { op: Scale { gates }, ..Map2::default() };
-        op.call(&[&super::convert::to(&t, dtype)?, &super::convert::to(&slope, dtype)?])
-    }
-}
-impl Binary for Scale {
-    const NAME: &'static str = "scale";
-    const FORM: Form = Form::Product;
-    const READS: [Reads; 2] = [Reads::Second, Reads::First];
-    const ON_COMPLEX: bool = true;
-    #[inline(always)]
-    fn f<T: Real>(&self, t: T, s: T) -> T {
-        scaled(self.gates, t, s)
-    }
-    #[inline(always)]
-    fn gates<const SIDE: usize>(&self) -> bool {
-        SIDE == 1 || self.gates
-    }
-    #[inline(always)]
-    fn slope_a<N: Num>(&self, _: N, s: N) -> N {
-        s
-    }
-    #[inline(always)]
-    fn slope_b<N: Num>(&self, t: N, _: N) -> N {
-        t
-    }
-    fn complex(&self, t: Complex<f64>, s: Complex<f64>) -> Complex<f64> {
-        if t == Complex::default() || (self.gates && s == Complex::default()) {
-            Complex::default()
-        } else {
-            t * s
         }
     }
 }
