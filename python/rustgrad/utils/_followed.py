@@ -75,6 +75,12 @@ class _First:
                 )
 
 
+_WRITES = (
+    "checkpoint: the function changes an argument in place, so that a second run would compute something else; let it "
+    "change a clone() and return that"
+)
+
+
 class _Followed(Function):
     """A function of tensors alone, with rules that call it."""
 
@@ -95,6 +101,8 @@ class _Followed(Function):
             except PlainCallError as refused:
                 ys, why = (), refused.args[0]
             except RuntimeError as refused:
+                if "was detached from would not see the change" in str(refused):
+                    raise CheckpointError(_WRITES) from None
                 # Nothing is recorded here that could be hooked.
                 if not str(refused).startswith("register_hook: "):
                     raise
@@ -102,10 +110,7 @@ class _Followed(Function):
             finally:
                 watch.exit()
         if any(_contents(x)[1:] != numbers[1:] for x, numbers in zip(given, before, strict=True)):
-            raise CheckpointError(
-                "checkpoint: the function changes an argument in place, so that a second run would compute something "
-                "else; let it change a clone() and return that"
-            )
+            raise CheckpointError(_WRITES)
         if why is not None:
             if watch.wrote_outside:
                 raise CheckpointError(
