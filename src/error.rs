@@ -14,6 +14,8 @@ pub enum Error {
     Value { op: &'static str, message: String },
     /// The graph is not in the state the call needs (Python: `RuntimeError`).
     Graph { op: &'static str, message: String },
+    /// As `Graph`, for a reason by which callers tell it from others (Python: the attribute `reason`).
+    Refused { op: &'static str, reason: Reason, message: String },
     /// There is no derivative here (Python: `NotDifferentiableError`, a `RuntimeError`).
     NotDifferentiable { op: &'static str, message: String },
     /// Plain numbers were asked of a tensor that stands for many (Python: `DataDependentError`, a `RuntimeError`).
@@ -22,6 +24,16 @@ pub enum Error {
     Memory { op: &'static str, message: String },
     /// The user pressed Ctrl-C, or a callback failed: the exception itself travels through (Python: as it was).
     Foreign(Arc<dyn Any + Send + Sync>),
+}
+/// Why a call was refused.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reason {
+    /// It would write to what was detached from a tensor that stands for many, which would not see it.
+    Detached,
+    /// Nothing is recorded that a hook could be put on.
+    Hook,
+    /// It asks for the numbers of a tensor that is being differentiated.
+    Numbers,
 }
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -34,12 +46,19 @@ impl Error {
             | Error::Index { op, .. }
             | Error::Value { op, .. }
             | Error::Graph { op, .. }
+            | Error::Refused { op, .. }
             | Error::NotDifferentiable { op, .. }
             | Error::DataDependent { op, .. }
             | Error::Memory { op, .. } => *op = name,
             Error::Foreign(_) => {}
         }
         self
+    }
+}
+impl Error {
+    #[cold]
+    pub fn refused(op: &'static str, reason: Reason, message: impl Into<String>) -> Error {
+        Error::Refused { op, reason, message: message.into() }
     }
 }
 macro_rules! constructors { ($($name:ident $kind:ident)*) => {
@@ -60,6 +79,7 @@ impl fmt::Display for Error {
             | Error::Index { op, message }
             | Error::Value { op, message }
             | Error::Graph { op, message }
+            | Error::Refused { op, message, .. }
             | Error::NotDifferentiable { op, message }
             | Error::Memory { op, message } => write!(f, "{op}: {message}"),
             Error::DataDependent { op, .. } => write!(

@@ -1,7 +1,7 @@
 //! Processes that fork while other threads compute: the child must not inherit a lock that nobody is left to open.
 #[cfg(target_os = "linux")]
 mod handlers {
-    use crate::{array, graph, kernels::pool};
+    use crate::{array, graph, kernels::pool, trace};
     use std::{any::Any, cell::RefCell, sync::Once};
 
     thread_local! {
@@ -11,7 +11,8 @@ mod handlers {
     extern "C" fn before() {
         let _ = HELD.try_with(|held| {
             if let Ok(mut held) = held.try_borrow_mut() {
-                held.extend([pool::hold(), graph::hold(), array::hold()]);
+                let waiting = [trace::hold(), array::hold_waiting()];
+                held.extend(waiting.into_iter().chain([pool::hold(), graph::hold(), array::hold()]));
             }
         });
     }

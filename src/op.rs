@@ -136,6 +136,11 @@ pub enum Form {
     Quotient,
 }
 
+/// Primal and tangent.
+pub type Pair<T = Array> = [T; 2];
+/// Gives an array to write result 0 (the primal) or 1 (the tangent) to.
+pub type Room<'a> = &'a mut dyn FnMut(usize) -> Result<Array>;
+
 /// An op in full. Every method is one rule; an op's file holds all of them.
 pub trait Op: Clone + Debug + PartialEq + Send + Sync + Into<Prim> {
     const NAME: &'static str;
@@ -171,8 +176,9 @@ pub trait Op: Clone + Debug + PartialEq + Send + Sync + Into<Prim> {
     }
     /// Batching rule: inputs in `batched` carry a leading axis of length `n`, and so must all results.
     fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values>;
-    /// Primal and tangent in one pass over plain numbers, where the op has such a loop.
-    fn dual(&self, _xs: &[&Array], _ts: &[Option<&Array>]) -> Option<Result<(Array, Array)>> {
+    /// Primal and tangent in one pass over plain numbers, where the op has such a loop. It writes them to what `room` gives
+    /// for each: contiguous arrays of the first input's shape and dtype.
+    fn dual(&self, _xs: &[&Array], _ts: &[Option<&Array>], _room: Room) -> Option<Result<Pair>> {
         None
     }
 }
@@ -191,7 +197,7 @@ pub trait Rules: Send + Sync {
     fn vjp(&self, at: &Saved, gs: &[Option<Value>]) -> Result<Slopes>;
     fn shares(&self, at: &Saved, gs: &[Option<Value>]) -> Option<Result<Shares>>;
     fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values>;
-    fn dual(&self, xs: &[&Array], ts: &[Option<&Array>]) -> Option<Result<(Array, Array)>>;
+    fn dual(&self, xs: &[&Array], ts: &[Option<&Array>], room: Room) -> Option<Result<Pair>>;
 }
 impl<O: Op> Rules for O {
     fn name(&self) -> &'static str {
@@ -230,8 +236,8 @@ impl<O: Op> Rules for O {
     fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values> {
         Op::batch(self, xs, batched, n)
     }
-    fn dual(&self, xs: &[&Array], ts: &[Option<&Array>]) -> Option<Result<(Array, Array)>> {
-        Op::dual(self, xs, ts)
+    fn dual(&self, xs: &[&Array], ts: &[Option<&Array>], room: Room) -> Option<Result<Pair>> {
+        Op::dual(self, xs, ts, room)
     }
 }
 

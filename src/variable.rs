@@ -5,7 +5,7 @@
 mod path;
 use crate::{
     array::assign,
-    error::{Error, Result},
+    error::{Error, Reason, Result},
     graph::{self, Edge, GradCell, NodeRef},
     op::{Call, Prim},
     ops::{convert, expand, overwrite::Overwrite},
@@ -295,7 +295,7 @@ impl Variable {
             let text =
                 "inside of vmap the tensor that this one was detached from would not see the change; clone() what \
                         detach() gives, or change the tensor itself under no_grad()";
-            return Err(Error::graph(op, text));
+            return Err(Error::refused(op, Reason::Detached, text));
         }
         if trace::silent() {
             return Ok(());

@@ -43,7 +43,7 @@ RESULTS = {
     "builtins.complex": "__complex__",
     "builtins.list[builtins.str]": "_watchers",
     "builtins.str": "__repr__ __str__ __format__ name randomness",
-    "builtins.tuple[builtins.int, ...]": "shape",
+    "builtins.tuple[builtins.int, ...]": "_set_gathering shape",
     "builtins.tuple[Tensor, ...]": "broadcast_tensors chunk split tensor_split unbind",
     "dtype": "_dtype_from_name dtype get_default_dtype promote_types result_type",
     "Iterator[Tensor]": "__iter__ __reversed__",

@@ -17,8 +17,9 @@ impl Array {
         if self.is_empty() {
             return Some(&[]);
         }
+        let data = self.address().ok()?;
         // SAFETY: contiguous, the dtype matches, and the constructors vouch for `len` elements at `data`.
-        Some(unsafe { std::slice::from_raw_parts(self.header().data.cast(), self.len()) })
+        Some(unsafe { std::slice::from_raw_parts(data.cast(), self.len()) })
     }
     /// All elements with their geometry; an error if `T` is not the dtype.
     #[inline]
@@ -31,8 +32,9 @@ impl Array {
         let data: &[T] = if len == 0 {
             &[]
         } else {
+            let data = self.address()?.cast::<T>();
             // SAFETY: the constructors vouch for every element between the lowest and the highest reached.
-            unsafe { std::slice::from_raw_parts(self.header().data.cast::<T>().wrapping_offset(low), len) }
+            unsafe { std::slice::from_raw_parts(data.wrapping_offset(low), len) }
         };
         Ok(Strided { data, offset: -low as usize, shape: self.shape(), strides: self.strides() })
     }
@@ -49,7 +51,7 @@ impl Array {
             return Ok(&mut []);
         }
         // SAFETY: as in `slice`, and this is the only handle.
-        Ok(unsafe { std::slice::from_raw_parts_mut(self.header().data.cast(), self.len()) })
+        Ok(unsafe { std::slice::from_raw_parts_mut(self.data().cast(), self.len()) })
     }
     /// A 1-d array of these elements.
     pub fn from_slice<T: Element>(dtype: DType, values: &[T]) -> Result<Array> {

@@ -2,9 +2,14 @@
 //! this one is a view of, or in memory that somebody else owns (NumPy, DLPack).
 mod block;
 mod contents;
+mod later;
+mod parts;
+mod reinterpret;
 mod strided;
 mod write;
 pub use block::{empty_cache, hold, in_use};
+pub use later::{hold as hold_waiting, keep_all, make_room, put_off, while_keeping, Loan, Promise};
+pub use parts::Parts;
 pub use strided::{Strided, StridedMut};
 pub use write::{accumulate, assign, Written};
 
@@ -14,14 +19,14 @@ use crate::{
     shape::{contiguous_strides, count, is_contiguous, show, Dims, Strides},
 };
 use block::Block;
+use later::Later;
 use smallvec::SmallVec;
 use std::{
     alloc::{alloc, dealloc, handle_alloc_error, Layout},
-    any::Any,
     fmt,
     ptr::NonNull,
     sync::{
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering},
         Mutex, PoisonError,
     },
 };
@@ -56,19 +61,32 @@ enum Owner {
     View(Array),
     /// Keeps somebody else's memory alive; the flag says whether it may be written.
     Foreign {
-        _keep: Box<dyn Any + Send + Sync>,
+        keep: Box<dyn Lender>,
         writable: bool,
     },
+    /// Computed when it is read.
+    Later(Later),
+    /// A part of this array, which nobody else touches.
+    Part(#[allow(dead_code)] Array),
+}
+/// Keeps memory alive that is not ours.
+pub trait Lender: Send + Sync {
+    /// Whether nobody but this can reach the memory.
+    fn alone(&self) -> bool {
+        false
+    }
 }
 struct Header {
     references: AtomicUsize,
     /// Counts in-place writes (low half) and remembers the last writer (high half); meaningful on the root.
     version: AtomicU64,
+    /// How many others see the memory and may write it unseen; meaningful on the root.
+    lent: AtomicU32,
     dtype: DType,
     contiguous: bool,
     len: usize,
-    /// Address of the first element.
-    data: *mut u8,
+    /// Address of the first element; null until it is computed.
+    data: AtomicPtr<u8>,
     shape: Dims,
     strides: Strides,
     owner: Owner,
@@ -152,8 +170,8 @@ impl Array {
                 _ => data,
             };
             let references = AtomicUsize::new(1);
-            let version = AtomicU64::new(0);
-            pointer.write(Header { references, version, dtype, contiguous, len, data, shape, strides, owner });
+            let (version, lent, data) = (AtomicU64::new(0), AtomicU32::new(0), AtomicPtr::new(data));
+            pointer.write(Header { references, version, lent, dtype, contiguous, len, data, shape, strides, owner });
             Array(pointer)
         }
     }
@@ -197,12 +215,12 @@ impl Array {
         dtype: DType,
         shape: Dims,
         strides: Strides,
-        keep: Box<dyn Any + Send + Sync>,
+        keep: Box<dyn Lender>,
         writable: bool,
     ) -> Result<Array> {
         let len = count("from_numpy", &shape)?;
         let contiguous = is_contiguous(&shape, &strides);
-        Ok(Array::make(dtype, shape, strides, len, contiguous, data, Owner::Foreign { _keep: keep, writable }))
+        Ok(Array::make(dtype, shape, strides, len, contiguous, data, Owner::Foreign { keep, writable }))
     }
     /// A view of the same storage: element (i, j, …) is element `offset + i*strides[0] + …` counted from this
     /// array's first. Fails when it would reach beyond what this array's storage holds.
@@ -214,7 +232,7 @@ impl Array {
             let (root_low, root_high) = reach(root.shape(), root.strides());
             // Views of a view in another dtype (complex as real) count in their own element size.
             let root_size = root.dtype().size() as isize;
-            let start = self.header().data as isize - root.header().data as isize + offset * size;
+            let start = self.address()? as isize - root.address()? as isize + offset * size;
             let fits = start + low * size >= root_low * root_size
                 && start + (high + 1) * size <= (root_high + 1) * root_size
                 && !root.is_empty();
@@ -233,66 +251,8 @@ impl Array {
     }
     fn view_unchecked(&self, dtype: DType, shape: Dims, strides: Strides, bytes: isize, len: usize) -> Array {
         let contiguous = is_contiguous(&shape, &strides);
-        let data = self.header().data.wrapping_offset(if len == 0 { 0 } else { bytes });
+        let data = self.data().wrapping_offset(if len == 0 { 0 } else { bytes });
         Array::make(dtype, shape, strides, len, contiguous, data, Owner::View(self.root().clone()))
-    }
-    /// The same storage read as the other of (complex, two reals); `None` where strides do not allow it.
-    pub fn reinterpret(&self, dtype: DType) -> Option<Array> {
-        let (mut shape, mut strides) = (Dims::from_slice(self.shape()), Strides::from_slice(self.strides()));
-        if self.dtype().is_complex() && dtype == self.dtype().real() {
-            strides.iter_mut().for_each(|s| *s *= 2);
-            shape.push(2);
-            strides.push(1);
-            let len = self.len() * 2;
-            return Some(self.view_unchecked(dtype, shape, strides, 0, len));
-        }
-        if dtype.is_complex() && self.dtype() == dtype.real() {
-            let (last, step) = (shape.pop()?, strides.pop()?);
-            let aligned = (self.header().data as usize).is_multiple_of(self.dtype().size());
-            if last != 2 || step != 1 || strides.iter().any(|s| s % 2 != 0) || !aligned {
-                return None;
-            }
-            strides.iter_mut().for_each(|s| *s /= 2);
-            let len = self.len() / 2;
-            return Some(self.view_unchecked(dtype, shape, strides, 0, len));
-        }
-        None
-    }
-    /// The same bytes read as elements of another dtype, the last axis taking the change of size.
-    pub fn bits_as(&self, dtype: DType) -> Result<Array> {
-        let (from, to) = (self.dtype().size(), dtype.size());
-        let refused = |why: &str| {
-            let shape = show(self.shape());
-            Err(Error::shape("view", format!("cannot read {} of shape {shape} as {dtype}: {why}", self.dtype())))
-        };
-        let (mut shape, mut strides) = (Dims::from_slice(self.shape()), Strides::from_slice(self.strides()));
-        if dtype == DType::Bool && self.dtype() != DType::Bool {
-            return refused("not all bytes are truth values; use .bool()");
-        }
-        if from != to {
-            let (Some(last), Some(step)) = (shape.last_mut(), strides.last_mut()) else {
-                return refused("a number has no axis that could take another size; reshape it to (1,) first");
-            };
-            if *step != 1 && *last > 1 {
-                return refused("the last dimension is not contiguous; use .contiguous() first");
-            }
-            if *last * from % to != 0 {
-                return refused("the last dimension does not divide; pad it first");
-            }
-            *last = *last * from / to;
-            *step = 1;
-            let outer = strides.len() - 1;
-            let scaled = strides[..outer].iter().map(|&s| s * from as isize).collect::<Vec<_>>();
-            if scaled.iter().any(|bytes| bytes % to as isize != 0) {
-                return refused("the strides do not divide; use .contiguous() first");
-            }
-            strides[..outer].iter_mut().zip(scaled).for_each(|(s, bytes)| *s = bytes / to as isize);
-        }
-        if !(self.header().data as usize).is_multiple_of(to.min(8)) {
-            return refused("the elements are not aligned for it; use .clone() first");
-        }
-        let len = shape.iter().product();
-        Ok(self.view_unchecked(dtype, shape, strides, 0, len))
     }
     fn root(&self) -> &Array {
         match &self.header().owner {
@@ -330,9 +290,9 @@ impl Array {
     pub fn aval(&self) -> Aval {
         Aval { shape: Dims::from_slice(self.shape()), dtype: self.dtype() }
     }
-    /// Address of the first element.
+    /// Address of the first element; null while it is not computed.
     pub fn data(&self) -> *mut u8 {
-        self.header().data
+        self.header().data.load(Ordering::Acquire)
     }
     /// How many times the storage was written in place.
     #[inline]
@@ -366,12 +326,12 @@ impl Array {
     }
     /// The only handle to storage of its own: nobody could tell if it were overwritten.
     pub fn is_unique(&self) -> bool {
-        matches!(self.header().owner, Owner::Inline | Owner::Block(_))
+        matches!(self.header().owner, Owner::Inline | Owner::Block(_) | Owner::Part(_))
             && self.header().references.load(Ordering::Acquire) == 1
     }
     /// Distance of the first element from the start of the storage, in elements.
     pub fn storage_offset(&self) -> usize {
-        let bytes = self.header().data as isize - self.root().header().data as isize;
+        let bytes = self.data() as isize - self.root().data() as isize;
         (bytes / self.dtype().size() as isize).unsigned_abs()
     }
 }

@@ -1,5 +1,5 @@
 //! Writing into shared storage: the one place where elements change under existing views.
-use super::{Array, Element, Owner, StridedMut};
+use super::{keep_all, Array, Element, Owner, StridedMut};
 use crate::{
     error::{Error, Result},
     kernels::{self, gather},
@@ -12,6 +12,9 @@ use num_complex::Complex;
 pub type Written = u32;
 
 fn check(op: &'static str, target: &Array, source: &Array) -> Result<()> {
+    // What was put off may still have to read the old numbers.
+    keep_all()?;
+    target.ready()?;
     if !target.is_writable() {
         return Err(Error::value(
             op,

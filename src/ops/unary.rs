@@ -16,7 +16,7 @@ use crate::{
     },
     math::Real,
     num::{Expr, FullRange, Num},
-    op::{one, Arrays, Call, Locality, Op, Saved, Saves, Share, Shares, Slopes, Values, Which},
+    op::{one, Arrays, Call, Locality, Op, Pair, Room, Saved, Saves, Share, Shares, Slopes, Values, Which},
     shape::{show, Dims},
     trace::{apply, on_one_tape, recorded, weak_zeros, Value},
 };
@@ -355,22 +355,21 @@ where
     fn batch(&self, xs: &[Value], _: Which, _: usize) -> Result<Values> {
         apply(*self, &[&xs[0]])
     }
-    fn dual(&self, xs: &[&Array], ts: &[Option<&Array>]) -> Option<Result<(Array, Array)>> {
-        fn run<E: Unary, T: Real + Element>(e: &E, x: &Array, t: &Array) -> Result<(Array, Array)>
+    fn dual(&self, xs: &[&Array], ts: &[Option<&Array>], room: Room) -> Option<Result<Pair>> {
+        fn run<E: Unary, T: Real + Element>(e: &E, x: &Array, t: &Array, room: Room) -> Result<Pair>
         where
             Map1<E>: Into<Prim>,
         {
-            let shape = || Dims::from_slice(x.shape());
-            let (mut y, mut dy) = (Array::new(E::NAME, shape(), x.dtype())?, Array::new(E::NAME, shape(), x.dtype())?);
+            let (mut y, mut dy) = (room(0)?, room(1)?);
             let sources = [Source::of(x.strided::<T>()?), Source::of(t.strided::<T>()?)];
             zip(sources, [y.slice_mut::<T>()?, dy.slice_mut::<T>()?], 2 * E::COST, &|[x, t], [y, dy]| {
                 dispatch(Dual(e, x, t, y, dy));
             });
-            Ok((y, dy))
+            Ok([y, dy])
         }
         match (ts[0].filter(|_| !weak_zeros())?, xs[0].dtype()) {
-            (t, DType::F32) => Some(run::<E, f32>(&self.0, xs[0], t)),
-            (t, DType::F64) => Some(run::<E, f64>(&self.0, xs[0], t)),
+            (t, DType::F32) => Some(run::<E, f32>(&self.0, xs[0], t, room)),
+            (t, DType::F64) => Some(run::<E, f64>(&self.0, xs[0], t, room)),
             _ => None,
         }
     }

@@ -3,9 +3,9 @@
 use super::{
     autograd::asks_for_numbers,
     error::DataDependentError,
-    func::{check_tangent, randomness_of, stacked, watched, zeros_of, Level},
-    lent::{deliver, returns, Lent},
-    pullback::pulled,
+    func::{check_tangent, randomness_of, stacked, zeros_of, Level},
+    lent::{returned, settle, Lent},
+    pullback::Watched,
     tensor::Tensor,
     tree::{spread, Nest},
 };
@@ -13,7 +13,6 @@ use crate::{
     array::Array,
     dtype::Scalar,
     error::Error,
-    graph::Edge,
     shape::{show, Dims},
     trace::{reach, Kind, Lanes, Level as CoreLevel, LevelRef, Value},
 };
@@ -98,13 +97,12 @@ fn single_number(out: &Bound<'_, PyAny>) -> PyResult<Value> {
     Ok(value)
 }
 /// The gradients by `inputs` of an output of the level, and the output's own value.
-fn differentiated(
-    py: Python<'_>,
+fn differentiated<'py>(
+    py: Python<'py>,
     info: &LevelRef,
     output: &Value,
-    inputs: &[Edge],
-    likes: &[Value],
-) -> PyResult<(Vec<Value>, Value)> {
+    inputs: &Watched,
+) -> PyResult<(Vec<Bound<'py, PyAny>>, Value)> {
     reach::settled("func.grad", output, info)?;
     let (roots, value) = match output.at(info) {
         Some(Kind::Taped { value, edge }) => {
@@ -113,7 +111,7 @@ fn differentiated(
         }
         _ => (Vec::new(), output),
     };
-    Ok((pulled(py, "grad", info, roots, inputs, likes, false)?, value.clone()))
+    Ok((inputs.pulled(py, "grad", info, roots, false)?, value.clone()))
 }
 /// (gradient by argument `place`, value) of a function of positional arguments, or None before anything is called if
 /// there is more than tensors to that argument.
@@ -131,22 +129,15 @@ fn _gradient<'py>(
     if xs.is_empty() {
         return Ok(None);
     }
-    let likes = xs.iter().map(|x| x.get().value()).collect::<Result<Vec<_>, Error>>()?;
     let level = CoreLevel::enter("func.vjp");
-    let (mut inputs, mut edges) = (Vec::with_capacity(xs.len()), Vec::with_capacity(xs.len()));
-    for like in &likes {
-        let (input, edge) = watched("grad", level.info(), like.clone())?;
-        inputs.push(tensor(py, input)?);
-        edges.push(edge);
-    }
+    let (watched, inputs) = Watched::new(py, "grad", level.info(), &xs)?;
     let chosen = nest.filled(py, &mut inputs.into_iter())?;
     let all = args.iter().enumerate().map(|(i, arg)| if i == place { chosen.clone() } else { arg });
     let out = func.call(PyTuple::new(py, all.collect::<Vec<_>>())?, kwargs)?;
     let y = single_number(&out)?;
     let info = level.info().clone();
     drop(level);
-    let (gradients, y) = differentiated(py, &info, &y, &edges, &likes)?;
-    let gradients = gradients.into_iter().map(|g| tensor(py, g)).collect::<PyResult<Vec<_>>>()?;
+    let (gradients, y) = differentiated(py, &info, &y, &watched)?;
     Ok(Some((nest.filled(py, &mut gradients.into_iter())?, Tensor::new(y))))
 }
 /// What became of a function run for all lanes: (None, its results), or what refused and the level, which is over.
@@ -209,17 +200,12 @@ fn _over_lanes<'py>(
         level.get().exit();
         return Ok(Some((refused, level.into_any())));
     }
-    let settled = |level: CoreLevel, lent: &[Lent]| {
-        let writes = returns(lent, level.info(), Some(count));
-        drop(level);
-        deliver(writes?)
-    };
     let out = match called {
         Ok(out) => out,
         Err(error) => {
             // Another level's refusal: its function runs again, from what is there now.
             if !error.is_instance_of::<DataDependentError>(py) {
-                let _ = settled(level, &lent); // the exception tells more than what came of it
+                let _ = settle(level, &lent, count); // the exception tells more than what came of it
             }
             return Err(error);
         }
@@ -232,22 +218,12 @@ fn _over_lanes<'py>(
         let results = results?;
         return settled.map(|()| Some((None, results)));
     };
-    let mut wrote = false;
-    for one in &lent {
-        wrote = wrote || one.written()?;
-    }
-    let results = ys.iter().map(|y| {
-        for one in lent.iter().filter(|_| wrote) {
-            if one.is_returned(y)? {
-                return Ok(one.target.bind(py).clone().into_any());
-            }
-        }
-        tensor(py, stacked(level.info(), y.get().value()?, count)?)
+    let results = ys.iter().map(|y| match returned(&lent, y)? {
+        Some(one) => Ok(one.target.bind(py).clone().into_any()),
+        None => tensor(py, stacked(level.info(), y.get().value()?, count)?),
     });
     let results = results.collect::<PyResult<Vec<_>>>();
-    if wrote {
-        settled(level, &lent)?;
-    }
+    settle(level, &lent, count)?;
     Ok(Some((None, nest.filled(py, &mut results?.into_iter())?)))
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {

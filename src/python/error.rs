@@ -1,6 +1,6 @@
 //! Errors become Python exceptions; exceptions from callbacks travel through the core unchanged.
 use crate::{
-    error::{Error, Result},
+    error::{Error, Reason, Result},
     graph::{origin, sweep},
     trace::note_refusal,
 };
@@ -28,6 +28,17 @@ impl From<Error> for PyErr {
             Error::DType { .. } => PyTypeError::new_err(text),
             Error::Index { .. } => PyIndexError::new_err(text),
             Error::Graph { .. } => PyRuntimeError::new_err(text),
+            Error::Refused { reason, .. } => {
+                let error = PyRuntimeError::new_err(text);
+                let reason = match reason {
+                    Reason::Detached => "detached",
+                    Reason::Hook => "hook",
+                    Reason::Numbers => "numbers",
+                };
+                // Without the reason, callers pass the error on.
+                let _ = Python::attach(|py| error.value(py).setattr("reason", reason));
+                error
+            }
             Error::NotDifferentiable { .. } => {
                 let place = frames(1).map(|place| format!(" ({place})")).unwrap_or_default();
                 NotDifferentiableError::new_err(text + &place)

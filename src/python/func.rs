@@ -1,6 +1,6 @@
 //! Levels for the transforms in `rustgrad.func` and `rustgrad.autograd.forward_ad`.
 use super::{
-    lent::{deliver, returns, Lent},
+    lent::{deliver, returned, returns, Lent},
     tensor::Tensor,
 };
 use crate::{
@@ -244,10 +244,8 @@ impl Level {
     }
     /// The stack of all values that `tensor` stands for: repeated `n` times if it is the same for all.
     fn unbatch(&self, tensor: Bound<'_, Tensor>, n: usize) -> PyResult<Py<Tensor>> {
-        for lent in self.lent().iter() {
-            if lent.is_returned(&tensor)? {
-                return Ok(lent.target.clone_ref(tensor.py()));
-            }
+        if let Some(lent) = returned(&self.lent(), &tensor)? {
+            return Ok(lent.target.clone_ref(tensor.py()));
         }
         Py::new(tensor.py(), Tensor::new(stacked(&self.info, tensor.get().value()?, n)?))
     }

@@ -5,7 +5,7 @@ use crate::{
     error::Error,
     graph,
     ops::expand,
-    trace::{Kind, LevelRef, Value},
+    trace::{Kind, Level, LevelRef, Value},
     variable::Variable,
 };
 use pyo3::prelude::*;
@@ -48,7 +48,7 @@ impl Lent {
         Ok(!stored || (now.plain().is_some() && now.version() != self.versions.1))
     }
     /// Whether `y` stands for all of the target as it will be.
-    pub fn is_returned(&self, y: &Bound<'_, Tensor>) -> Result<bool, Error> {
+    fn is_returned(&self, y: &Bound<'_, Tensor>) -> Result<bool, Error> {
         Ok(self.lane.is(y) && self.written()? && !y.get().variable()?.is_view())
     }
     /// Refuse what would come out otherwise than if all had been written at once where it lies.
@@ -88,6 +88,21 @@ pub fn returns<'a>(lent: &'a [Lent], level: &LevelRef, lanes: Option<usize>) -> 
         }
     }
     Ok(found)
+}
+/// End a level at which a function ran for so many lanes at once, and deliver what it wrote.
+pub fn settle(level: Level, lent: &[Lent], lanes: usize) -> Result<(), Error> {
+    let writes = returns(lent, level.info(), Some(lanes));
+    drop(level);
+    deliver(writes?)
+}
+/// What was lent and written and is `y`: its target stands for it.
+pub fn returned<'a>(lent: &'a [Lent], y: &Bound<'_, Tensor>) -> Result<Option<&'a Lent>, Error> {
+    for one in lent {
+        if one.is_returned(y)? {
+            return Ok(Some(one));
+        }
+    }
+    Ok(None)
 }
 /// Write them, once the level is over.
 pub fn deliver(returns: Vec<Return<'_>>) -> Result<(), Error> {

@@ -1,9 +1,9 @@
 //! NumPy arrays and tensors on the same memory, in both directions.
 use super::{autograd::reading, tensor::Tensor};
 use crate::{
-    array::Array,
+    array::{Array, Lender, Loan},
     dtype::DType,
-    error::Error,
+    error::{Error, Reason},
     shape::{Dims, Strides},
     trace::Value,
 };
@@ -21,6 +21,24 @@ impl Drop for Keep {
             // After the interpreter ended nobody can take the object back: leave it.
             let _ = Python::try_attach(|_| drop(obj));
         }
+    }
+}
+
+impl Lender for Keep {
+    fn alone(&self) -> bool {
+        let Some(obj) = &self.0 else { return false };
+        // An array of NumPy's own type that owns its memory, to which nothing refers but this, not even weakly.
+        let alone = |obj: &Bound<'_, PyAny>| -> PyResult<bool> {
+            let py = obj.py();
+            // SAFETY: `obj` holds a reference to a live object.
+            let references = unsafe { pyo3::ffi::Py_REFCNT(obj.as_ptr()) };
+            let weak = || py.import("weakref")?.call_method1("getweakrefcount", (obj,))?.extract::<usize>();
+            Ok(references == 1
+                && obj.get_type().is(py.import("numpy")?.getattr("ndarray")?)
+                && obj.getattr("flags")?.getattr("owndata")?.extract()?
+                && weak()? == 0)
+        };
+        Python::try_attach(|py| alone(obj.bind(py)).unwrap_or(false)).unwrap_or(false)
     }
 }
 
@@ -109,7 +127,7 @@ fn from_numpy(ndarray: &Bound<'_, PyAny>) -> PyResult<Tensor> {
 
 /// Owns an array for a NumPy array that shows it.
 #[pyclass(frozen, module = "rustgrad._core")]
-struct SharedMemory(Array);
+struct SharedMemory(Loan);
 #[pymethods]
 impl SharedMemory {
     #[getter]
@@ -137,7 +155,7 @@ impl SharedMemory {
 /// The NumPy array on this array's memory.
 pub fn to_numpy<'py>(py: Python<'py>, array: Array) -> PyResult<Bound<'py, PyAny>> {
     let numpy = py.import("numpy")?;
-    let owner = Bound::new(py, SharedMemory(array))?;
+    let owner = Bound::new(py, SharedMemory(array.lend()?))?;
     numpy.call_method1("asarray", (owner,))
 }
 #[pymethods]
@@ -158,8 +176,9 @@ impl Tensor {
             Value::Array(a) => to_numpy(py, a.clone()),
             v if force => to_numpy(py, v.numbers().cloned().ok_or_else(|| v.without_numbers("numpy"))?),
             v if v.batch_level().is_some() => Err(v.without_numbers("numpy").into()),
-            _ => Err(Error::graph(
+            _ => Err(Error::refused(
                 "numpy",
+                Reason::Numbers,
                 "the tensor is part of a computation that is being differentiated; call detach() first",
             )
             .into()),

@@ -6,7 +6,6 @@ use super::{
     tree::{shown, Nest},
 };
 use crate::{
-    error::Error,
     graph::{
         sweep::{seed, sweep, Options},
         Edge,
@@ -15,27 +14,51 @@ use crate::{
 };
 use pyo3::{prelude::*, types::PyTuple, IntoPyObjectExt};
 
-/// Cotangents of `inputs` from those of outputs of a level, zeros where there is no dependence.
-pub fn pulled(
-    py: Python<'_>,
-    op: &'static str,
-    level: &LevelRef,
-    roots: Vec<(Edge, Value)>,
-    inputs: &[Edge],
-    likes: &[Value],
-    retain_graph: bool,
-) -> PyResult<Vec<Value>> {
-    let options = Options {
-        retain_graph,
-        create_graph: false,
-        level: Some(level),
-        capture: Some(inputs),
-        accumulate: false,
-        every_leaf: true,
-    };
-    let found = py.detach(|| sweep(roots, &options))?;
-    let filled = found.into_iter().zip(likes).map(|(g, like)| g.map_or_else(|| zeros_of(op, like), Ok));
-    Ok(filled.collect::<Result<_, Error>>()?)
+/// The inputs of a function, whose values a level's tape follows.
+pub struct Watched {
+    values: Vec<Value>,
+    edges: Vec<Edge>,
+}
+impl Watched {
+    /// The values of tensors and, for the function, tensors that the level follows.
+    pub fn new<'py>(
+        py: Python<'py>,
+        op: &'static str,
+        level: &LevelRef,
+        xs: &[Bound<'py, Tensor>],
+    ) -> PyResult<(Watched, Vec<Bound<'py, PyAny>>)> {
+        let (mut values, mut edges) = (Vec::with_capacity(xs.len()), Vec::with_capacity(xs.len()));
+        let mut inputs = Vec::with_capacity(xs.len());
+        for x in xs {
+            let value = x.get().value()?;
+            let (input, edge) = watched(op, level, value.clone())?;
+            inputs.push(tensor(py, input)?);
+            values.push(value);
+            edges.push(edge);
+        }
+        Ok((Watched { values, edges }, inputs))
+    }
+    /// Their cotangents from those of outputs of the level, zeros where there is no dependence.
+    pub fn pulled<'py>(
+        &self,
+        py: Python<'py>,
+        op: &'static str,
+        level: &LevelRef,
+        roots: Vec<(Edge, Value)>,
+        retain_graph: bool,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let options = Options {
+            retain_graph,
+            create_graph: false,
+            level: Some(level),
+            capture: Some(&self.edges),
+            accumulate: false,
+            every_leaf: true,
+        };
+        let found = py.detach(|| sweep(roots, &options))?;
+        let filled = found.into_iter().zip(&self.values).map(|(g, like)| g.map_or_else(|| zeros_of(op, like), Ok));
+        filled.map(|g| tensor(py, g?)).collect()
+    }
 }
 
 /// Pulls the cotangent of a lone tensor back to the inputs of the function that made it.
@@ -43,8 +66,7 @@ pub fn pulled(
 struct _Pullback {
     level: LevelRef,
     output: Value,
-    inputs: Vec<Edge>,
-    likes: Vec<Value>,
+    inputs: Watched,
     nest: Nest,
     /// Raises what is to be said of cotangents that are no tensor.
     refuse: Py<PyAny>,
@@ -67,8 +89,7 @@ impl _Pullback {
             Some(Kind::Taped { edge, .. }) => vec![(edge.clone(), g)],
             _ => Vec::new(),
         };
-        let found = pulled(py, "vjp", &self.level, roots, &self.inputs, &self.likes, retain_graph)?;
-        let found = found.into_iter().map(|g| tensor(py, g)).collect::<PyResult<Vec<_>>>()?;
+        let found = self.inputs.pulled(py, "vjp", &self.level, roots, retain_graph)?;
         self.nest.filled(py, &mut found.into_iter())
     }
 }
@@ -90,15 +111,7 @@ fn _vjp<'py>(
         return Ok(None);
     }
     let level = CoreLevel::enter("func.vjp");
-    let (mut likes, mut edges) = (Vec::with_capacity(xs.len()), Vec::with_capacity(xs.len()));
-    let mut inputs = Vec::with_capacity(xs.len());
-    for x in xs {
-        let like = x.get().value()?;
-        let (input, edge) = watched("vjp", level.info(), like.clone())?;
-        inputs.push(tensor(py, input)?);
-        likes.push(like);
-        edges.push(edge);
-    }
+    let (followed, inputs) = Watched::new(py, "vjp", level.info(), &xs)?;
     let out = func.call1(arguments(py, &nest, inputs.clone())?)?;
     let (Ok(y), false) = (out.cast::<Tensor>(), has_aux) else {
         let (level, inputs) = (Bound::new(py, Level::of(level))?, PyTuple::new(py, inputs)?);
@@ -114,7 +127,7 @@ fn _vjp<'py>(
         Some(Kind::Taped { value, .. }) => value.clone(),
         _ => output.clone(),
     };
-    let pull = _Pullback { level: info, output, inputs: edges, likes, nest, refuse: refuse.clone().unbind() };
+    let pull = _Pullback { level: info, output, inputs: followed, nest, refuse: refuse.clone().unbind() };
     (Tensor::new(value), pull).into_bound_py_any(py).map(Some)
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {

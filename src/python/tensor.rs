@@ -263,7 +263,7 @@ impl Tensor {
     /// >>> x[1:].data_ptr() - x.data_ptr()
     /// 4
     fn data_ptr(&self) -> PyResult<usize> {
-        Ok(self.layout("data_ptr")?.data() as usize)
+        Ok(self.layout("data_ptr")?.expose()? as usize)
     }
     /// Whether the elements lie in row-major order.
     ///

@@ -1,9 +1,14 @@
 //! Forward mode: values travel with their tangents.
-use super::{apply_prim, check_complex, Kind, LevelRef, Value};
+use super::{
+    apply_prim,
+    chain::{self, Inputs},
+    check_complex, Kind, LevelRef, Value,
+};
 use crate::{
     array::Array,
     error::Result,
-    op::{Prim, Values},
+    op::{Pair, Prim, Room, Values},
+    shape::Dims,
 };
 use smallvec::SmallVec;
 
@@ -22,8 +27,12 @@ pub(super) fn interpret(level: &LevelRef, op: &Prim, xs: &[&Value]) -> Result<Va
             }
         }
     }
-    if let Some((y, t)) = fused(op, &primals, &tangents).transpose()? {
-        let (primal, tangent) = (Value::Array(y), Value::Array(t));
+    let at_once = match chain::wait(op, &primals, &tangents)? {
+        None => fused(op, &primals, &tangents).transpose()?,
+        waiting => waiting,
+    };
+    if let Some(pair) = at_once {
+        let [primal, tangent] = pair.map(Value::Array);
         return Ok(crate::op::one(Value::traced(level, Kind::Dual { primal, tangent })));
     }
     let ys = apply_prim(op.clone(), &primals.iter().collect::<SmallVec<[&Value; 4]>>())?;
@@ -42,17 +51,35 @@ pub(super) fn interpret(level: &LevelRef, op: &Prim, xs: &[&Value]) -> Result<Va
         .collect())
 }
 /// One pass over plain numbers for value and tangent, where the op has such a loop.
-fn fused(op: &Prim, primals: &[Value], tangents: &[Option<Value>]) -> Option<Result<(Array, Array)>> {
-    let mut xs: SmallVec<[&Array; 4]> = SmallVec::new();
-    let mut ts: SmallVec<[Option<&Array>; 4]> = SmallVec::new();
-    for (primal, tangent) in primals.iter().zip(tangents) {
-        let Value::Array(x) = primal else { return None };
-        xs.push(x);
-        ts.push(match tangent {
+fn fused(op: &Prim, primals: &[Value], tangents: &[Option<Value>]) -> Option<Result<Pair>> {
+    let mut inputs: Inputs<&Array> = SmallVec::new();
+    for value in primals.iter().map(Some).chain(tangents.iter().map(Option::as_ref)) {
+        inputs.push(match value {
             None => None,
-            Some(Value::Array(t)) => Some(t),
+            Some(Value::Array(array)) => Some(array),
             Some(_) => return None,
         });
     }
-    op.dual(&xs, &ts)
+    let (xs, ts) = inputs.split_at(primals.len());
+    let xs: SmallVec<[&Array; 4]> = xs.iter().copied().flatten().collect();
+    let like = xs.first()?;
+    op.dual(&xs, ts, &mut |_| Array::new(op.name(), Dims::from_slice(like.shape()), like.dtype()))
+}
+/// Value and tangent of an op of one result over plain numbers, written to the given room if the op can do so; `None`
+/// where it has no tangent.
+pub(super) fn dual(op: &Prim, inputs: &Inputs<&Array>, room: Room) -> Result<Option<Pair>> {
+    let (xs, ts) = inputs.split_at(inputs.len() / 2);
+    let xs: SmallVec<[&Array; 4]> = xs.iter().copied().flatten().collect();
+    if let Some(pair) = op.dual(&xs, ts, room) {
+        return pair.map(Some);
+    }
+    let ys: Values = op.eval(&xs)?.into_iter().map(Value::Array).collect();
+    let value = |array: &Array| Value::Array(array.clone());
+    let primals: SmallVec<[Value; 4]> = xs.into_iter().map(value).collect();
+    let tangents: SmallVec<[Option<Value>; 4]> = ts.iter().map(|t| t.map(value)).collect();
+    let dys = op.jvp(&primals, &ys, &tangents)?;
+    Ok(match (&ys[..], &dys[..]) {
+        ([Value::Array(y)], [Some(Value::Array(dy))]) => Some([y.clone(), dy.clone()]),
+        _ => None,
+    })
 }

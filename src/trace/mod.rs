@@ -1,14 +1,17 @@
 //! Values, levels, and the one crossing every op goes through.
 mod batch;
+mod chain;
 mod jvp;
 mod kept;
 mod level;
 mod mode;
+mod pieces;
 pub mod reach;
 mod series;
 pub mod sets;
 mod tape;
 mod value;
+pub use chain::{hold, set_gathering};
 pub use kept::{keeping_history, same_history, silent};
 pub use level::{any_active, drawing_lanes, latest_level, note_refusal, writing, Lanes, Level, LevelRef, Randomness};
 pub use mode::{

@@ -62,6 +62,12 @@ pub fn dual(op: &'static str, level: &LevelRef, primal: Value, tangent: Value) -
 /// (primal, tangent or None) of a value at a level, also underneath later ones.
 pub fn parts(op: &'static str, value: &Value, level: &LevelRef) -> Result<(Value, Option<Value>)> {
     if let Some(Kind::Dual { primal, tangent }) = value.at(level) {
+        for part in [primal, tangent] {
+            // What leaves the last level was put off long enough.
+            if let Value::Array(array) = part {
+                array.ready()?;
+            }
+        }
         return Ok((primal.clone(), Some(tangent.clone())));
     }
     let Some(by) = later(value, level) else { return Ok((value.clone(), None)) };

@@ -101,10 +101,11 @@ class _Followed(Function):
             except PlainCallError as refused:
                 ys, why = (), refused.args[0]
             except RuntimeError as refused:
-                if "was detached from would not see the change" in str(refused):
+                reason = getattr(refused, "reason", None)
+                if reason == "detached":
                     raise CheckpointError(_WRITES) from None
                 # Nothing is recorded here that could be hooked.
-                if not str(refused).startswith("register_hook: "):
+                if reason != "hook":
                     raise
                 ys, why = (), HOOKS
             finally:

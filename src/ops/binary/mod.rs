@@ -18,7 +18,7 @@ use crate::{
     },
     math::Real,
     num::{Expr, Num},
-    op::{add, one, Arrays, Call, Form, Locality, Op, Saved, Saves, Share, Shares, Slopes, Values, Which},
+    op::{add, one, Arrays, Call, Form, Locality, Op, Pair, Room, Saved, Saves, Share, Shares, Slopes, Values, Which},
     shape::{show, Dims},
     trace::{default_dtype, on_one_tape, recorded, weak_zeros, Value},
 };
@@ -355,14 +355,12 @@ where
     fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values> {
         crate::op::batch_all(*self, xs, batched, n)
     }
-    fn dual(&self, xs: &[&Array], ts: &[Option<&Array>]) -> Option<Result<(Array, Array)>> {
-        fn run<E: Binary, T: Real + Element>(op: &Map2<E>, xs: &[&Array], ts: [&Array; 2]) -> Result<(Array, Array)>
+    fn dual(&self, xs: &[&Array], ts: &[Option<&Array>], room: Room) -> Option<Result<Pair>> {
+        fn run<E: Binary, T: Real + Element>(op: &Map2<E>, xs: &[&Array], ts: Pair<&Array>, room: Room) -> Result<Pair>
         where
             Map2<E>: Into<Prim>,
         {
-            let shape = || Dims::from_slice(xs[0].shape());
-            let dtype = xs[0].dtype();
-            let (mut y, mut dy) = (Array::new(E::NAME, shape(), dtype)?, Array::new(E::NAME, shape(), dtype)?);
+            let (mut y, mut dy) = (room(0)?, room(1)?);
             let sources = [
                 Source::of(xs[0].strided::<T>()?),
                 Source::of(xs[1].strided::<T>()?),
@@ -372,7 +370,7 @@ where
             zip(sources, [y.slice_mut::<T>()?, dy.slice_mut::<T>()?], 3 * E::COST, &|ins, [y, dy]| {
                 dispatch(Dual(&op.op, ins, y, dy));
             });
-            Ok((y, dy))
+            Ok([y, dy])
         }
         if weak_zeros() {
             return None;
@@ -384,8 +382,8 @@ where
             return None;
         }
         match xs[0].dtype() {
-            DType::F32 => Some(run::<E, f32>(self, xs, [ta, tb])),
-            DType::F64 => Some(run::<E, f64>(self, xs, [ta, tb])),
+            DType::F32 => Some(run::<E, f32>(self, xs, [ta, tb], room)),
+            DType::F64 => Some(run::<E, f64>(self, xs, [ta, tb], room)),
             _ => None,
         }
     }

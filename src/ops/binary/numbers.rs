@@ -15,6 +15,7 @@ use crate::{
     shape::Dims,
     trace::Value,
 };
+use std::ops::Range;
 
 pub(super) struct Apply<'a, E, T>(&'a E, &'a [T], &'a [T], &'a mut [T]);
 impl<E: Binary, T: Real> Kernel for Apply<'_, E, T>
@@ -81,8 +82,28 @@ where
         false => slope::<E, T, 1>(e, a, b),
     }
 }
-/// Elements that are looked at and computed together: they stay in the nearest cache.
-const LOOK: usize = 1024;
+/// Goes through elements in runs that stay in the nearest cache: each is looked at, then computed.
+#[derive(Default)]
+struct Runs {
+    from: usize,
+}
+impl Runs {
+    const LENGTH: usize = 1024;
+    /// The next run, and whether the quick slope by the second input `b` holds for all of it.
+    #[inline(always)]
+    fn next<E: Binary, T: Real>(&mut self, e: &E, b: &[T]) -> Option<(Range<usize>, bool)>
+    where
+        Map2<E>: Into<Prim>,
+    {
+        let run = self.from..b.len().min(self.from + Self::LENGTH);
+        self.from = run.end;
+        if run.is_empty() {
+            return None;
+        }
+        let quick = all_fit(e, &b[run.clone()]);
+        Some((run, quick))
+    }
+}
 
 /// Value and tangent in one pass, both inputs moving.
 pub(super) struct Dual<'a, E, T>(pub &'a E, pub [&'a [T]; 4], pub &'a mut [T], pub &'a mut [T]);
@@ -112,11 +133,9 @@ where
             return self.part(false);
         }
         let Dual(e, ins, y, dy) = self;
-        for from in (0..y.len()).step_by(LOOK) {
-            let to = y.len().min(from + LOOK);
-            let ins = ins.map(|x| &x[from..to]);
-            let quick = all_fit(e, ins[1]);
-            let part = Dual(e, ins, &mut y[from..to], &mut dy[from..to]);
+        let mut runs = Runs::default();
+        while let Some((run, quick)) = runs.next(e, ins[1]) {
+            let part = Dual(e, ins.map(|x| &x[run.clone()]), &mut y[run.clone()], &mut dy[run]);
             if quick {
                 part.part(true);
             } else {
@@ -149,11 +168,9 @@ where
     #[inline(always)]
     fn run(self) {
         let Both(e, ins, by_a, by_b) = self;
-        for from in (0..by_a.len()).step_by(LOOK) {
-            let to = by_a.len().min(from + LOOK);
-            let ins = ins.map(|x| &x[from..to]);
-            let quick = all_fit(e, ins[2]);
-            let part = Both(e, ins, &mut by_a[from..to], &mut by_b[from..to]);
+        let mut runs = Runs::default();
+        while let Some((run, quick)) = runs.next(e, ins[2]) {
+            let part = Both(e, ins.map(|x| &x[run.clone()]), &mut by_a[run.clone()], &mut by_b[run]);
             if quick {
                 part.part(true);
             } else {

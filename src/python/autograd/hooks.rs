@@ -1,7 +1,7 @@
 //! Python callables as hooks, and the handles that take them off again.
 use super::super::{error::foreign, tensor::Tensor};
 use crate::{
-    error::{Error, Result},
+    error::{Error, Reason, Result},
     graph::{Edge, Hook, NodeRef, When},
     trace::{Kind, Value},
 };
@@ -175,7 +175,7 @@ impl Tensor {
                 Some(_) => "the tensor stands for many inside vmap and has no gradient of its own; hook it outside",
                 None => "the tensor does not require a gradient",
             };
-            return Err(Error::graph("register_hook", why).into());
+            return Err(Error::refused("register_hook", Reason::Hook, why).into());
         };
         let id = edge.node.add_hook(When::Tensor(edge.slot), Arc::new(TensorHook(hook)));
         Ok(handle(edge.node, id))

@@ -58,6 +58,12 @@ fn _sweep_reaches(tensors: Vec<Py<Tensor>>) -> PyResult<Vec<bool>> {
 fn _set_weak_zeros(on: bool) -> bool {
     trace::set_weak_zeros(on)
 }
+/// Set from how many bytes of an operand on elementwise ops under forward mode are gathered, and the bytes of a piece that
+/// goes through them at a time; returns what was set.
+#[pyfunction]
+fn _set_gathering(from_bytes: usize, piece_bytes: usize) -> (usize, usize) {
+    trace::set_gathering(from_bytes, piece_bytes)
+}
 /// The place of a tensor in the graph: (node, output number).
 #[pyfunction]
 fn _edge_of(tensor: &Tensor) -> PyResult<(Node, u32)> {
@@ -75,6 +81,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(_sweep_id, m)?)?;
     m.add_function(wrap_pyfunction!(_sweep_reaches, m)?)?;
     m.add_function(wrap_pyfunction!(_set_weak_zeros, m)?)?;
+    m.add_function(wrap_pyfunction!(_set_gathering, m)?)?;
     m.add_function(wrap_pyfunction!(_edge_of, m)?)?;
     m.add_function(wrap_pyfunction!(is_grad_enabled, m)?)?;
     m.add_function(wrap_pyfunction!(_set_grad_enabled, m)?)?;
