@@ -14,7 +14,7 @@ pub enum Error {
     Value { op: &'static str, message: String },
     /// The graph is not in the state the call needs (Python: `RuntimeError`).
     Graph { op: &'static str, message: String },
-    /// As `Graph`, for a reason by which callers tell it from others (Python: the attribute `reason`).
+    /// For a reason by which callers tell it from others (Python: the attribute `reason` of a `RuntimeError`).
     Refused { op: &'static str, reason: Reason, message: String },
     /// There is no derivative here (Python: `NotDifferentiableError`, a `RuntimeError`).
     NotDifferentiable { op: &'static str, message: String },
@@ -34,6 +34,8 @@ pub enum Reason {
     Hook,
     /// It asks for the numbers of a tensor that is being differentiated.
     Numbers,
+    /// As `Numbers`, in a rule of the user's (Python: a `NotDifferentiableError`).
+    Rule,
 }
 pub type Result<T> = std::result::Result<T, Error>;
 

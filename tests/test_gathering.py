@@ -348,7 +348,7 @@ def test_memory_is_given_back():
 def test_errors_are_raised_where_the_op_is_called(gathered):
     def f(x):
         y = x * x
-        with pytest.raises(ValueError, match="add: .*1000.*3"):
+        with pytest.raises(ValueError, match=r"add: .*1000.*3"):
             y + rg.ones(3)
         return y
 

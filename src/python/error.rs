@@ -29,20 +29,17 @@ impl From<Error> for PyErr {
             Error::Index { .. } => PyIndexError::new_err(text),
             Error::Graph { .. } => PyRuntimeError::new_err(text),
             Error::Refused { reason, .. } => {
-                let error = PyRuntimeError::new_err(text);
-                let reason = match reason {
-                    Reason::Detached => "detached",
-                    Reason::Hook => "hook",
-                    Reason::Numbers => "numbers",
+                let (error, reason) = match reason {
+                    Reason::Detached => (PyRuntimeError::new_err(text), "detached"),
+                    Reason::Hook => (PyRuntimeError::new_err(text), "hook"),
+                    Reason::Numbers => (PyRuntimeError::new_err(text), "numbers"),
+                    Reason::Rule => (not_differentiable(text), "numbers"),
                 };
                 // Without the reason, callers pass the error on.
                 let _ = Python::attach(|py| error.value(py).setattr("reason", reason));
                 error
             }
-            Error::NotDifferentiable { .. } => {
-                let place = frames(1).map(|place| format!(" ({place})")).unwrap_or_default();
-                NotDifferentiableError::new_err(text + &place)
-            }
+            Error::NotDifferentiable { .. } => not_differentiable(text),
             Error::DataDependent { level, .. } => {
                 note_refusal(level);
                 let error = DataDependentError::new_err(text);
@@ -57,6 +54,10 @@ impl From<Error> for PyErr {
             },
         }
     }
+}
+fn not_differentiable(text: String) -> PyErr {
+    let place = frames(1).map(|place| format!(" ({place})")).unwrap_or_default();
+    NotDifferentiableError::new_err(text + &place)
 }
 /// Carry a Python exception through the core.
 pub fn foreign(e: PyErr) -> Error {

@@ -118,7 +118,8 @@ pub(super) fn run(step: &Arc<Step>) -> Result<Vec<Option<Work>>> {
         [alone] => {
             let Aval { shape, dtype } = &step.aval;
             let mut room = |_| Array::new(alone.op.name(), shape.clone(), *dtype);
-            vec![undisturbed(|| alone.apply(&plan.reads, &[], &mut room))?.map(Some)]
+            let [y, dy] = undisturbed(|| alone.apply(&plan.reads, &[], &mut room))?;
+            vec![[Some(owned(y)?), Some(owned(dy)?)]]
         }
         _ => plan.by_pieces(&step.aval)?,
     };
@@ -130,6 +131,13 @@ fn undisturbed<R>(run: impl FnOnce() -> R) -> R {
     let result = while_keeping(run);
     set_weak_zeros(weak);
     result
+}
+/// In memory of its own, in order: some ops hand on what they were given.
+fn owned(array: Array) -> Result<Array> {
+    if array.is_spare() && array.is_contiguous() {
+        return Ok(array);
+    }
+    array.copied("jvp")
 }
 impl Planned {
     fn apply(&self, reads: &[Array], made: &[Pair<Option<Array>>], room: Room) -> Result<Pair> {

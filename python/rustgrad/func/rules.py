@@ -312,7 +312,8 @@ def _by_rule(rule: Any, slopes: Any, xs: Any, name: str, mode: str, other: str) 
     if differentiated(watched):
         raise not_differentiable(
             f"{name}: being differentiated twice, or in a mode whose rule would be derived from the {mode} rule, which "
-            f"is NumPy's; give {other} or a rule that takes tensors"
+            f"is NumPy's; give {other} or a rule that takes tensors",
+            reason="numbers",
         )
     level, kind = _core._innermost(watched)
     if kind == "sets" and level is not None:

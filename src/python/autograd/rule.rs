@@ -2,7 +2,7 @@
 use super::custom::name_of;
 use crate::{
     array::Array,
-    error::{Error, Result},
+    error::{Error, Reason, Result},
     trace::{Kind, Value},
 };
 use pyo3::{prelude::*, types::PyTuple};
@@ -64,8 +64,9 @@ pub fn reading(op: &'static str, value: &Value) -> Result<()> {
             if op != "bool"
                 && (differentiated(value) || detached.iter().any(|d| d.shares_storage(value.storage()))) =>
         {
-            Err(Error::not_differentiable(
+            Err(Error::refused(
                 name,
+                Reason::Rule,
                 format!(
                     "its rule reads the plain numbers ({op}) of a tensor while the rule itself is being \
                      differentiated, which would lose that derivative; write it in tensor operations, or mark \
