@@ -7,8 +7,10 @@ from .._core import NotDifferentiableError
 
 
 def not_differentiable(message: str, reason: str | None = None) -> NotDifferentiableError:
-    """The exception, with the innermost line of the program that is not this package's; ``reason``: by which callers tell
-    it from others, as those of the core."""
+    """The exception, with the innermost line of the program that is not this package's.
+
+    ``reason``: by which callers tell it from others, as those of the core.
+    """
     frame = next(users_frames(), None)
     error = NotDifferentiableError(message if frame is None else f"{message} ({shown(frame)})")
     if reason is not None:
