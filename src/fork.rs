@@ -11,20 +11,26 @@ mod handlers {
     extern "C" fn before() {
         let _ = HELD.try_with(|held| {
             if let Ok(mut held) = held.try_borrow_mut() {
-                let waiting = [trace::hold(), array::hold_waiting()];
-                held.extend(waiting.into_iter().chain([pool::hold(), graph::hold(), array::hold()]));
+                // In the order in which they are taken elsewhere: a computation that was put off uses all that follow.
+                held.push(trace::hold());
+                held.push(array::hold_waiting());
+                held.extend([pool::hold(), graph::hold(), array::hold()]);
             }
         });
     }
     extern "C" fn after() {
         let _ = HELD.try_with(|held| held.try_borrow_mut().map(|mut held| held.clear()));
     }
+    extern "C" fn after_in_child() {
+        after();
+        array::forget_other_threads();
+    }
     pub fn install() {
         static ONCE: Once = Once::new();
         // SAFETY: the handlers only lock and unlock, and stay as long as the process: modules are never unloaded. They
         // are the system's, not Python's, so that nothing runs between them and the fork.
         ONCE.call_once(|| unsafe {
-            libc::pthread_atfork(Some(before), Some(after), Some(after));
+            libc::pthread_atfork(Some(before), Some(after), Some(after_in_child));
         });
     }
 }

@@ -8,6 +8,7 @@ import pytest
 PROGRAM = """
 import os, signal, threading, time
 import rustgrad as rg
+import rustgrad.func  # a module that a thread is importing stays locked in a child
 
 rg.set_num_threads(2)
 stop = threading.Event()
@@ -19,6 +20,8 @@ def work():
         for _ in range(20):
             y = (y * x).sin()
         y.sum().backward()
+        large = rg.rand(300_000)
+        rg.func.jvp(lambda x: (x * x + x).sin() * x, (large,), (large,))
 
 threads = [threading.Thread(target=work) for _ in range(3)]
 for thread in threads:
@@ -29,6 +32,9 @@ for _ in range(120):
     if child == 0:
         x = rg.rand(200_000, requires_grad=True)
         (x * x).sin().sum().backward()
+        large = rg.rand(300_000)
+        y, dy = rg.func.jvp(lambda x: (x * x + x).sin() * x, (large,), (large,))
+        y.add_(dy)
         os._exit(0)
     patience = time.monotonic() + 20
     while not os.waitpid(child, os.WNOHANG)[0]:

@@ -55,6 +55,19 @@ def test_jvp_of_nested_inputs():
     same(tangent, 8.0)
 
 
+def test_tangents_may_be_written():
+    """Ops that hand their tangent on as it is must not tie it to that of another tensor."""
+    x, dx = t(1.0, 2.0), t(3.0, 4.0)
+    _, (a, b, c) = rg.func.jvp(lambda x: (x + 1.0, (y := x * 2.0) + 1.0, y - 1.0), (x,), (dx,))
+    a.zero_(), b.zero_()
+    same(c, [6.0, 8.0])
+    with fwd.dual_level():
+        dual = fwd.make_dual(x, dx)
+        fwd.unpack_dual(dual + 1.0).tangent.zero_()
+        same(fwd.unpack_dual(dual).tangent, [3.0, 4.0])
+    same(dx, [3.0, 4.0])
+
+
 def test_jvp_of_a_constant_is_zero():
     _y, dy = rg.func.jvp(lambda x: rg.ones(2, dtype=rg.float64), (t(1.0),), (t(1.0),))
     same(dy, [0.0, 0.0])

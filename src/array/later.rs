@@ -16,6 +16,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
     },
+    thread::{self, ThreadId},
 };
 
 /// A computation that was put off.
@@ -42,8 +43,13 @@ impl Drop for Later {
     }
 }
 
-/// A promise that was not kept yet, and the bytes of its results.
-type Waiting = (Weak<dyn Promise>, usize);
+/// A promise that was not kept yet, the bytes of its results, and who put it off.
+#[derive(Clone)]
+struct Waiting {
+    promise: Weak<dyn Promise>,
+    bytes: usize,
+    thread: ThreadId,
+}
 static WAITING: Mutex<Vec<Waiting>> = Mutex::new(Vec::new());
 /// How many there are, so that a write needs no lock to see that there are none.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -59,13 +65,19 @@ fn waiting() -> MutexGuard<'static, Vec<Waiting>> {
 pub fn hold() -> Box<dyn Any> {
     Box::new(waiting())
 }
+/// In a process that was forked: what threads put off that are not there any more waits for nobody.
+pub fn forget_other_threads() {
+    let mut waiting = waiting();
+    waiting.retain(|one| one.thread == thread::current().id());
+    COUNT.store(waiting.len(), Ordering::Release);
+}
 /// Compute what waits if another computation, of so many bytes of results, would be too much.
 pub fn make_room(bytes: usize) -> Result<()> {
     let full = {
         let mut waiting = waiting();
-        waiting.retain(|(promise, _)| promise.upgrade().is_some_and(|promise| promise.pending()));
+        waiting.retain(|one| one.promise.upgrade().is_some_and(|promise| promise.pending()));
         COUNT.store(waiting.len(), Ordering::Release);
-        let held: usize = waiting.iter().map(|(_, bytes)| bytes).sum();
+        let held: usize = waiting.iter().map(|one| one.bytes).sum();
         !waiting.is_empty() && (waiting.len() >= MOST || held + bytes > MOST_BYTES)
     };
     if full {
@@ -76,7 +88,7 @@ pub fn make_room(bytes: usize) -> Result<()> {
 /// Let a computation wait.
 pub fn put_off(promise: &Arc<dyn Promise>, bytes: usize) {
     let mut waiting = waiting();
-    waiting.push((Arc::downgrade(promise), bytes));
+    waiting.push(Waiting { promise: Arc::downgrade(promise), bytes, thread: thread::current().id() });
     COUNT.store(waiting.len(), Ordering::Release);
 }
 /// Compute everything that waits and can still be read.
@@ -91,12 +103,12 @@ pub fn keep_all() -> Result<()> {
 fn keep_each() -> Result<()> {
     // The latest first: it brings along what it reads. Each stays on the list until it is done, so that another thread
     // that is about to write waits for it.
-    while let Some((promise, _)) = latest() {
+    while let Some(Waiting { promise, .. }) = latest() {
         if let Some(promise) = promise.upgrade().filter(|promise| promise.pending()) {
             promise.keep_all()?;
         }
         let mut waiting = waiting();
-        waiting.retain(|(other, _)| !other.ptr_eq(&promise));
+        waiting.retain(|other| !other.promise.ptr_eq(&promise));
         COUNT.store(waiting.len(), Ordering::Release);
     }
     Ok(())

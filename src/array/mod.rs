@@ -8,7 +8,9 @@ mod reinterpret;
 mod strided;
 mod write;
 pub use block::{empty_cache, hold, in_use};
-pub use later::{hold as hold_waiting, keep_all, make_room, put_off, while_keeping, Loan, Promise};
+pub use later::{
+    forget_other_threads, hold as hold_waiting, keep_all, make_room, put_off, while_keeping, Loan, Promise,
+};
 pub use parts::Parts;
 pub use strided::{Strided, StridedMut};
 pub use write::{accumulate, assign, Written};
@@ -328,6 +330,10 @@ impl Array {
     pub fn is_unique(&self) -> bool {
         matches!(self.header().owner, Owner::Inline | Owner::Block(_) | Owner::Part(_))
             && self.header().references.load(Ordering::Acquire) == 1
+    }
+    /// Whether somebody else holds this very array, which is no view.
+    pub fn is_shared(&self) -> bool {
+        !self.is_view() && self.header().references.load(Ordering::Acquire) > 1
     }
     /// Distance of the first element from the start of the storage, in elements.
     pub fn storage_offset(&self) -> usize {

@@ -62,13 +62,7 @@ pub fn dual(op: &'static str, level: &LevelRef, primal: Value, tangent: Value) -
 /// (primal, tangent or None) of a value at a level, also underneath later ones.
 pub fn parts(op: &'static str, value: &Value, level: &LevelRef) -> Result<(Value, Option<Value>)> {
     if let Some(Kind::Dual { primal, tangent }) = value.at(level) {
-        for part in [primal, tangent] {
-            // What leaves the last level was put off long enough.
-            if let Value::Array(array) = part {
-                array.ready()?;
-            }
-        }
-        return Ok((primal.clone(), Some(tangent.clone())));
+        return Ok((released(op, primal, false)?, Some(released(op, tangent, true)?)));
     }
     let Some(by) = later(value, level) else { return Ok((value.clone(), None)) };
     by.level.check(op)?;
@@ -92,6 +86,17 @@ pub fn parts(op: &'static str, value: &Value, level: &LevelRef) -> Result<(Value
         }
         _ => Err(out_of_reach(op, by, level)),
     }
+}
+/// A part of a dual that leaves its level: what was put off is computed. `alone`: ops hand tangents on as they are, so that
+/// one may be that of other tensors, too, which a write to it must not reach; views are meant to share.
+fn released(op: &'static str, part: &Value, alone: bool) -> Result<Value> {
+    if let Value::Array(array) = part {
+        array.ready()?;
+        if alone && array.is_shared() {
+            return Ok(Value::Array(array.copied(op)?));
+        }
+    }
+    Ok(part.clone())
 }
 fn or_zeros(tangent: Option<Value>, primal: &Value) -> Result<Value> {
     tangent.map_or_else(|| primal.full_like(0.0), Ok)
