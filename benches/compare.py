@@ -65,7 +65,7 @@ def figures(args: argparse.Namespace) -> Iterator[Figure]:
                     case.group, case.name, case.threads, "s", values, None, case.against, case.at_least, note=note
                 )
     if wanted("transform: cost"):
-        yield from transforms.costs(5 if args.quick else 41)
+        yield from transforms.costs(args.threads, 5 if args.quick else 41)
     yield from graph_and_package(args, wanted)
 
 

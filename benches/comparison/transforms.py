@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -89,7 +90,7 @@ def every(threads: list[int]) -> Iterator[Case]:
         yield Case("transform", "per-sample gradients, 256 lanes, 64→128→10", lanes, count, at_least=2)
 
 
-def costs(rounds: int) -> Iterator[Figure]:
+def costs(threads: list[int], rounds: int) -> Iterator[Figure]:
     """How many times the function itself a derivative takes, in rustgrad alone.
 
     Many rounds: slow moments last for seconds, and are slower still for what moves more memory.
@@ -98,8 +99,8 @@ def costs(rounds: int) -> Iterator[Figure]:
         import rustgrad as rg
     except ImportError:
         return
-    rg.set_num_threads(1)
-    for n in (10_000, 1_000_000):
+    for count, n in itertools.product(threads, (10_000, 1_000_000)):
+        rg.set_num_threads(count)
         x, t = given(rg, numbers(n), numbers(n, seed=1))
         for name, f in CHAINS.items():
             plain = Code("f(x)", {"f": f, "x": x})
@@ -110,7 +111,9 @@ def costs(rounds: int) -> Iterator[Figure]:
             forward = lambda f=f, x=x, t=t: rg.func.jvp(f, (x,), (t,))
             for mode, run, limit in (("jvp", forward, 2.5), ("vjp", reverse, 4.0)):
                 base, derivative = least([plain, Code("run()", {"run": run})], rounds)
-                yield _ratio(f"{mode} of the {name} chain, {n} elements, beside the function", derivative / base, limit)
+                what = f"{mode} of the {name} chain, {n} elements, beside the function"
+                yield _ratio(what, derivative / base, limit, count)
+    rg.set_num_threads(1)
     (x,) = given(rg, numbers(100, dtype=np.float64))
     gradient, hessian = rg.func.grad(rosenbrock), rg.func.hessian(rosenbrock)
     base, dense = least([Code("f(x)", {"f": gradient, "x": x}), Code("f(x)", {"f": hessian, "x": x})], rounds)
@@ -140,5 +143,5 @@ def _sparse(rg: Any) -> Iterator[Figure]:
         )
 
 
-def _ratio(name: str, ratio: float, limit: float) -> Figure:
-    return Figure("transform", name, 1, "×", {"rustgrad": ratio}, ratio, None, limit, False)
+def _ratio(name: str, ratio: float, limit: float, threads: int = 1) -> Figure:
+    return Figure("transform", name, threads, "×", {"rustgrad": ratio}, ratio, None, limit, False)
