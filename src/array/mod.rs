@@ -68,7 +68,7 @@ enum Owner {
     },
     /// Computed when it is read.
     Later(Later),
-    /// A part of this array, which nobody else touches.
+    /// A part of this array, which nobody else touches; held for its memory alone.
     Part(#[allow(dead_code)] Array),
 }
 /// Keeps memory alive that is not ours.
