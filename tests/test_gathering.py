@@ -304,6 +304,35 @@ def test_a_write_by_another_thread_comes_after(gathered):
     np.testing.assert_array_equal(y.numpy(), points() ** 2 + points())
 
 
+def test_what_another_thread_put_off_is_an_operand(gathered):
+    """Steps of several threads wait for one another's results, and run at the same time."""
+    old = points()
+    wrong = []
+
+    def f(x):
+        mine = x * x
+        shared = mine.detach()
+
+        def work():
+            for _ in range(20):
+                y, _ = rg.func.jvp(lambda x: (x * shared) + (shared * x), owned(old), owned(old))
+                if not np.array_equal(y.numpy(), 2 * (old * (old * old))):
+                    wrong.append(1)
+
+        others = [threading.Thread(target=work) for _ in range(3)]
+        for other in others:
+            other.start()
+        z = mine * shared + x
+        for other in others:
+            other.join()
+        return z
+
+    for _ in range(20):
+        y, _ = rg.func.jvp(f, owned(old), owned(old))
+        np.testing.assert_array_equal(y.numpy(), old * old * (old * old) + old)
+    assert not wrong
+
+
 def test_tensors_of_a_function_that_raised_keep_their_numbers(gathered):
     left = []
 

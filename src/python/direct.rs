@@ -6,7 +6,7 @@ use super::{
     func::{check_tangent, randomness_of, stacked, zeros_of, Level},
     lent::{returned, settle, Lent},
     pullback::Watched,
-    tensor::Tensor,
+    tensor::{run, Tensor},
     tree::{spread, Nest},
 };
 use crate::{
@@ -53,7 +53,9 @@ fn _push<'py>(
         return pair.map(Some);
     };
     let value = y.get().value()?;
-    let (primal, tangent) = match reach::parts("func.jvp", &value, level.info())? {
+    // Large results may have to be computed yet.
+    let parts = run(py, value.len(), || reach::parts("func.jvp", &value, level.info()))?;
+    let (primal, tangent) = match parts {
         (primal, Some(tangent)) => (primal, tangent),
         (value, None) => (value.clone(), zeros_of("jvp", &value)?),
     };

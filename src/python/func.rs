@@ -1,7 +1,7 @@
 //! Levels for the transforms in `rustgrad.func` and `rustgrad.autograd.forward_ad`.
 use super::{
     lent::{deliver, returned, returns, Lent},
-    tensor::Tensor,
+    tensor::{run, Tensor},
 };
 use crate::{
     array::Array,
@@ -196,8 +196,10 @@ impl Level {
         Ok(reach::dual("make_dual", &self.info, primal, tangent)?.into())
     }
     /// (primal, tangent or None) at this level.
-    fn unpack_dual(&self, tensor: &Tensor) -> PyResult<(Tensor, Option<Tensor>)> {
-        let (primal, tangent) = reach::parts("unpack_dual", &tensor.value()?, &self.info)?;
+    fn unpack_dual(&self, py: Python<'_>, tensor: &Tensor) -> PyResult<(Tensor, Option<Tensor>)> {
+        let value = tensor.value()?;
+        // Large parts may have to be computed yet.
+        let (primal, tangent) = run(py, value.len(), || reach::parts("unpack_dual", &value, &self.info))?;
         Ok((primal.into(), tangent.map(Tensor::new)))
     }
     /// `primal` travelling with the higher coefficients of a Taylor series, None for zeros.

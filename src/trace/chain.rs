@@ -37,6 +37,8 @@ pub(super) struct Step {
     results: Pair<Mutex<Outcome>>,
     /// Shape and dtype of both results.
     pub aval: Aval,
+    /// The lock under which it runs.
+    turn: usize,
 }
 pub(super) struct Work {
     pub op: Prim,
@@ -129,18 +131,21 @@ impl Promise for Step {
     }
 }
 
-/// One thread at a time runs what was put off: what another one needs may be among it.
-static RUNNING: Mutex<()> = Mutex::new(());
+/// Locks under which steps run. Each thread puts steps off under one of them, and a step waits for those of its own lock
+/// only: so one lock holds all that runs together, and threads that have nothing in common do not wait for each other.
+static TURNS: [Mutex<()>; 16] = [const { Mutex::new(()) }; 16];
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+thread_local! { static TURN: usize = THREADS.fetch_add(1, Ordering::Relaxed) % TURNS.len() }
 /// Keeps other threads from running what was put off until it is dropped.
 pub fn hold() -> Box<dyn Any> {
-    Box::new(lock(&RUNNING))
+    Box::new(TURNS.iter().map(lock).collect::<Vec<_>>())
 }
 fn run(step: &Arc<Step>) -> Result<()> {
     // Before the lock, too: steps that run read the results of others.
     if step.is_done() {
         return Ok(());
     }
-    let running = lock(&RUNNING);
+    let running = lock(&TURNS[step.turn]);
     let over = if step.is_done() { Vec::new() } else { pieces::run(step)? };
     // What the steps read may own anything; it goes when the lock is open.
     drop(running);
@@ -167,6 +172,12 @@ pub(super) fn wait(op: &Prim, primals: &[Value], tangents: &[Option<Value>]) -> 
     }
     let Some(dtype) = outcome(op, &arrays) else { return Ok(None) };
     let bytes = 2 * first.len() * dtype.size();
+    let turn = TURN.with(|turn| *turn);
+    for array in arrays.iter().flatten() {
+        if array.promise::<Step>().is_some_and(|(step, _)| step.turn != turn) {
+            array.ready()?;
+        }
+    }
     make_room(bytes)?;
     // Only now: making room may have computed some of them.
     let inputs = arrays.into_iter().map(|array| array.map(input)).collect();
@@ -176,6 +187,7 @@ pub(super) fn wait(op: &Prim, primals: &[Value], tangents: &[Option<Value>]) -> 
         done: AtomicBool::new(false),
         results: [shown(), shown()],
         aval: Aval { shape: Dims::from_slice(first.shape()), dtype },
+        turn,
     });
     put_off(&promise, bytes);
     let show = |which| Array::later(op.name(), Dims::from_slice(first.shape()), dtype, promise.clone(), which);
