@@ -84,6 +84,10 @@ impl Saved {
     pub fn kept(&self, i: usize) -> Option<&Value> {
         self.inputs.get(i).and_then(Option::as_ref)
     }
+    /// Input `i` to have for oneself, if it was saved.
+    pub fn take(&mut self, i: usize) -> Option<Value> {
+        self.inputs.get_mut(i).and_then(Option::take)
+    }
     /// Output `i`, if it was saved.
     #[inline]
     pub fn made(&self, i: usize) -> Option<&Value> {
@@ -170,8 +174,8 @@ pub trait Op: Clone + Debug + PartialEq + Send + Sync + Into<Prim> {
     /// Reverse rule: cotangents of the inputs from those of the outputs (at least one is there).
     fn vjp(&self, at: &Saved, gs: &[Option<Value>]) -> Result<Slopes>;
     /// The reverse rule over large plain arrays, with products left to be computed where they are wanted, for ops
-    /// that have such a form.
-    fn shares(&self, _at: &Saved, _gs: &[Option<Value>]) -> Option<Result<Shares>> {
+    /// that have such a form. What was saved may be taken: nobody reads it afterwards, unless the answer is `None`.
+    fn shares(&self, _at: &mut Saved, _gs: &[Option<Value>]) -> Option<Result<Shares>> {
         None
     }
     /// Batching rule: inputs in `batched` carry a leading axis of length `n`, and so must all results.
@@ -195,7 +199,7 @@ pub trait Rules: Send + Sync {
     fn jvp(&self, xs: &[Value], ys: &[Value], ts: &[Option<Value>]) -> Result<Slopes>;
     fn saves(&self, needs: Which) -> Saves;
     fn vjp(&self, at: &Saved, gs: &[Option<Value>]) -> Result<Slopes>;
-    fn shares(&self, at: &Saved, gs: &[Option<Value>]) -> Option<Result<Shares>>;
+    fn shares(&self, at: &mut Saved, gs: &[Option<Value>]) -> Option<Result<Shares>>;
     fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values>;
     fn dual(&self, xs: &[&Array], ts: &[Option<&Array>], room: Room) -> Option<Result<Pair>>;
 }
@@ -230,7 +234,7 @@ impl<O: Op> Rules for O {
     fn vjp(&self, at: &Saved, gs: &[Option<Value>]) -> Result<Slopes> {
         Op::vjp(self, at, gs)
     }
-    fn shares(&self, at: &Saved, gs: &[Option<Value>]) -> Option<Result<Shares>> {
+    fn shares(&self, at: &mut Saved, gs: &[Option<Value>]) -> Option<Result<Shares>> {
         Op::shares(self, at, gs)
     }
     fn batch(&self, xs: &[Value], batched: Which, n: usize) -> Result<Values> {

@@ -381,6 +381,61 @@ def test_products_computed_late_are_the_same_products(name, dtype):
         assert ((a - b.detach()).abs() <= tolerance * (1 + a.abs())).all() and (a == c).all()
 
 
+HOLDERS = {
+    "nothing": lambda a, b: None,
+    "dividend": lambda a, b: a,
+    "divisor": lambda a, b: b,
+    "a view": lambda a, b: a[1:],
+    "a detached alias": lambda a, b: b.detach(),
+    "another node": lambda a, b: b * b,
+}
+
+
+@pytest.mark.parametrize("dtype", [rg.float32, rg.float64], ids=str)
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_a_quotient_overwrites_what_only_it_holds(holder, dtype):
+    """Cotangents of a large quotient take the place of its operands, unless somebody can still see those."""
+    rng = np.random.default_rng(0)
+    # Zeros, infinities and divisors too small or large for the quick slope are among them.
+    odd = [0.0, np.inf, -np.inf, np.nan, 1e-30, 1e30, -1e-30, 5e-324]
+    x, y, g = (rng.normal(size=5000) for _ in range(3))
+    x[:64], y[:64] = (grid.ravel() for grid in np.meshgrid(odd, odd))
+    g[:64:5] = 0.0
+    x, y = (rg.tensor(v, dtype=dtype, requires_grad=True) for v in (x, y))
+    g = rg.tensor(g, dtype=dtype)
+
+    def quotient():
+        a, b = x * 1.0, y * 1.0
+        return a / b, HOLDERS[holder](a, b)
+
+    def slopes(z, retain_graph):
+        return [slope.numpy() for slope in rg.autograd.grad(z, (x, y), g, retain_graph=retain_graph)]
+
+    z, held = quotient()
+    kept, wanted = slopes(z, True), slopes(z, False)
+    np.testing.assert_array_equal(kept, wanted)
+    numbers = held if held is None else held.detach().numpy().copy()
+    z, held = quotient()
+    np.testing.assert_array_equal(slopes(z, False), wanted)
+    if held is not None:
+        np.testing.assert_array_equal(held.detach().numpy(), numbers)
+    if holder == "another node":
+        (found,) = rg.autograd.grad(held, y, g)
+        (again,) = rg.autograd.grad((y * 1.0) ** 2, y, g)
+        np.testing.assert_array_equal(found.numpy(), again.numpy())
+
+
+def test_a_sweep_over_a_quotient_needs_no_memory():
+    from rustgrad import _core
+
+    x, g = (rg.tensor(np.random.default_rng(seed).uniform(1, 2, 1 << 18)) for seed in range(2))  # 2 MiB each
+    pull = rg.func.vjp(lambda x: (x * x) / (x + 1.0), x)[1]
+    before = _core._memory(True)[0]
+    (dx,) = pull(g, retain_graph=False)
+    assert _core._memory(False)[1] <= before + (1 << 16)
+    np.testing.assert_allclose(dx.numpy(), (g * (x * x + 2 * x) / (x + 1) ** 2).numpy(), rtol=1e-12)
+
+
 def test_recorded_gradients_under_vmap_of_jvp():
     w = rg.tensor([1.0, 2.0], dtype=rg.float64, requires_grad=True)
     f = lambda x: rg.autograd.grad((x**3).sum(), x, create_graph=True)[0]

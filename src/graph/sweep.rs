@@ -254,9 +254,9 @@ pub fn sweep(roots: Vec<(Edge, Value)>, options: &Options) -> Result<Vec<Option<
         if gs.iter().all(Option::is_none) {
             continue;
         }
-        let saved = node.saved(!options.retain_graph, rewrap)?;
+        let mut saved = node.saved(!options.retain_graph, rewrap)?;
         if rewrap.is_none() && hooks.is_empty() && !watch_nan {
-            if let Some(shares) = node.op.shares(&saved, &gs) {
+            if let Some(shares) = node.op.shares(&mut saved, &gs) {
                 // From here on the products alone hold the cotangent: the last may be computed in its place.
                 drop((saved, gs));
                 let to = |(parent, g): (Option<(&NodeRef, u32)>, Option<Share>)| {

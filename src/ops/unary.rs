@@ -338,7 +338,7 @@ where
             Of::Output => scale(&self.0, g, at.output(0)?, true)?,
         })))
     }
-    fn shares(&self, at: &Saved, gs: &[Option<Value>]) -> Option<Result<Shares>> {
+    fn shares(&self, at: &mut Saved, gs: &[Option<Value>]) -> Option<Result<Shares>> {
         let Some(Value::Array(g)) = &gs[0] else { return None };
         if g.len() < WORTHWHILE || E::SLOPE == Of::Constant(1.0) || weak_zeros() || !g.dtype().is_float() {
             return None;

@@ -27,7 +27,7 @@ pub fn set_gathering(from: usize, piece: usize) -> (usize, usize) {
 }
 
 /// Primals, then as many tangents, of which those that are `None` are known zeros.
-pub(super) type Inputs<T> = SmallVec<[Option<T>; 4]>;
+pub(super) type Inputs<T> = SmallVec<[Option<T>; 6]>;
 
 /// One op over dual numbers that was put off.
 pub(super) struct Step {

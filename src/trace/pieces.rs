@@ -17,7 +17,7 @@ use std::sync::{
 };
 
 /// Bytes of an operand in a piece: a handful of operands fit into the second cache.
-static PIECE: AtomicUsize = AtomicUsize::new(1 << 15);
+static PIECE: AtomicUsize = AtomicUsize::new(3 << 14);
 /// Set the bytes of an operand in a piece; gives what they were.
 pub(super) fn set_piece(bytes: usize) -> usize {
     PIECE.swap(bytes, Ordering::Relaxed)

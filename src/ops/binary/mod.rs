@@ -317,7 +317,7 @@ where
         let inputs = if self.fixed() == Fixed::None { 2 } else { 1 };
         (0..inputs).map(|i| at.needs.has(i).then(|| self.slope_on(self.side(i), g, a, b, true)).transpose()).collect()
     }
-    fn shares(&self, at: &Saved, gs: &[Option<Value>]) -> Option<Result<Shares>> {
+    fn shares(&self, at: &mut Saved, gs: &[Option<Value>]) -> Option<Result<Shares>> {
         let Some(Value::Array(g)) = &gs[0] else { return None };
         if g.len() < WORTHWHILE || weak_zeros() || !g.dtype().is_float() {
             return None;
@@ -333,6 +333,9 @@ where
         let (a, b) = (a.and_then(Value::plain), b.and_then(Value::plain));
         if let (true, true, true, Some(a), Some(b)) = (E::QUICK_B, at.needs.has(0), at.needs.has(1), a, b) {
             if [a, b].iter().all(|v| v.shape() == g.shape() && v.dtype() == g.dtype()) {
+                let (a, b) = (a.clone(), b.clone());
+                // Where the node gave them up, these are the only handles now, and the products may take their place.
+                drop((at.take(0), at.take(1)));
                 let pair = match g.dtype() {
                     DType::F64 => both::<E, f64>(&self.op, g, a, b),
                     _ => both::<E, f32>(&self.op, g, a, b),

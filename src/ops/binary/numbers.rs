@@ -180,14 +180,59 @@ where
     }
 }
 
-/// The products of a cotangent by both slopes, in one pass.
-pub(super) fn both<E: Binary, T: Real + Element>(op: &E, t: &Array, a: &Array, b: &Array) -> Result<[Array; 2]>
+/// As `Both`, the products taking the place of `a` and `b`.
+struct BothOver<'a, E, T>(&'a E, &'a [T], &'a mut [T], &'a mut [T]);
+impl<E: Binary, T: Real> BothOver<'_, E, T>
 where
     Map2<E>: Into<Prim>,
 {
-    let new = || Array::new(E::NAME, Dims::from_slice(t.shape()), t.dtype());
+    #[inline(always)]
+    fn part(self, quick: bool) {
+        let BothOver(e, t, a, b) = self;
+        for ((&t, a), b) in t.iter().zip(a).zip(b) {
+            let by_b = scaled(e.gates::<1>(), t, slope_b(e, *a, *b, quick));
+            *a = scaled(e.gates::<0>(), t, slope::<E, T, 0>(e, *a, *b));
+            *b = by_b;
+        }
+    }
+}
+impl<E: Binary, T: Real> Kernel for BothOver<'_, E, T>
+where
+    Map2<E>: Into<Prim>,
+{
+    type Out = ();
+    const WIDE: bool = !E::RARE;
+    #[inline(always)]
+    fn run(self) {
+        let BothOver(e, t, a, b) = self;
+        let mut runs = Runs::default();
+        while let Some((run, quick)) = runs.next(e, b) {
+            let part = BothOver(e, &t[run.clone()], &mut a[run.clone()], &mut b[run]);
+            if quick {
+                part.part(true);
+            } else {
+                part.part(false);
+            }
+        }
+    }
+}
+
+/// The products of a cotangent by both slopes, in one pass: over the operands where nobody else holds them.
+pub(super) fn both<E: Binary, T: Real + Element>(op: &E, t: &Array, mut a: Array, mut b: Array) -> Result<[Array; 2]>
+where
+    Map2<E>: Into<Prim>,
+{
+    let t = Source::of(t.strided::<T>()?);
+    let free = |array: &Array| array.is_unique() && array.is_contiguous();
+    if free(&a) && free(&b) {
+        zip([t], [a.slice_mut::<T>()?, b.slice_mut::<T>()?], 2 * E::COST, &|[t], [a, b]| {
+            dispatch(BothOver(op, t, a, b));
+        });
+        return Ok([a, b]);
+    }
+    let new = || Array::new(E::NAME, Dims::from_slice(a.shape()), a.dtype());
     let (mut by_a, mut by_b) = (new()?, new()?);
-    let sources = [Source::of(t.strided::<T>()?), Source::of(a.strided::<T>()?), Source::of(b.strided::<T>()?)];
+    let sources = [t, Source::of(a.strided::<T>()?), Source::of(b.strided::<T>()?)];
     zip(sources, [by_a.slice_mut::<T>()?, by_b.slice_mut::<T>()?], 2 * E::COST, &|ins, [by_a, by_b]| {
         dispatch(Both(op, ins, by_a, by_b));
     });
