@@ -42,7 +42,7 @@ def cells(figure: Figure) -> tuple[str, ...]:
     )
 
 
-WIDTHS = (62, 7, 10, 10, 10, 10, 8, 16, 4)
+WIDTHS = (62, 7, 10, 10, 10, 10, 8, 17, 4)
 
 
 def line(parts: tuple[str, ...]) -> str:
