@@ -18,6 +18,7 @@ use crate::{
     op::Pending,
     shape::Dims,
 };
+use std::ops::Range;
 
 /// Elements from which a sweep leaves products to be computed where they are wanted.
 pub const WORTHWHILE: usize = 1 << 11;
@@ -115,6 +116,14 @@ where
     }
 }
 
+/// Elements that are looked at together whether the slope holds for them: however a loop is cut, it starts at a multiple of
+/// these, so that the numbers do not depend on it.
+pub(super) const RUN: usize = 1024;
+/// The runs of so many elements.
+#[inline(always)]
+fn runs(len: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..len).step_by(RUN).map(move |from| from..len.min(from + RUN))
+}
 #[inline(always)]
 fn all_fit<S: Slope, T: Real>(s: &S, a: &[T], b: &[T]) -> bool {
     let mut outside = T::Flag::default();
@@ -125,41 +134,62 @@ fn all_fit<S: Slope, T: Real>(s: &S, a: &[T], b: &[T]) -> bool {
 }
 /// `out = t * slope`, or `out += t * slope`; strongly zero.
 struct Onto<'a, S, T, const ADD: bool>(&'a S, [&'a [T]; 3], &'a mut [T]);
+impl<S: Slope, T: Real, const ADD: bool> Onto<'_, S, T, ADD> {
+    #[inline(always)]
+    fn part(self, fits: bool) {
+        let Onto(s, [t, a, b], out) = self;
+        for (((&t, &a), &b), out) in t.iter().zip(a).zip(b).zip(out) {
+            let y = scaled(s.gates(), t, if fits { s.slope(a, b) } else { s.full(a, b) });
+            *out = if ADD { *out + y } else { y };
+        }
+    }
+}
 impl<S: Slope, T: Real, const ADD: bool> Kernel for Onto<'_, S, T, ADD> {
     type Out = ();
     const WIDE: bool = S::WIDE;
     #[inline(always)]
     fn run(self) {
-        let Onto(s, [t, a, b], out) = self;
-        if S::LIMITED && !all_fit(s, a, b) {
-            for (((&t, &a), &b), out) in t.iter().zip(a).zip(b).zip(out) {
-                let y = scaled(s.gates(), t, s.full(a, b));
-                *out = if ADD { *out + y } else { y };
-            }
-            return;
+        if !S::LIMITED {
+            return self.part(true);
         }
-        for (((&t, &a), &b), out) in t.iter().zip(a).zip(b).zip(out) {
-            let y = scaled(s.gates(), t, s.slope(a, b));
-            *out = if ADD { *out + y } else { y };
+        let Onto(s, ins, out) = self;
+        for run in runs(out.len()) {
+            let part = Onto::<S, T, ADD>(s, ins.map(|x| &x[run.clone()]), &mut out[run]);
+            if all_fit(s, part.1[1], part.1[2]) {
+                part.part(true);
+            } else {
+                part.part(false);
+            }
         }
     }
 }
 /// `t *= slope`; strongly zero.
 struct Over<'a, S, T>(&'a S, [&'a [T]; 2], &'a mut [T]);
+impl<S: Slope, T: Real> Over<'_, S, T> {
+    #[inline(always)]
+    fn part(self, fits: bool) {
+        let Over(s, [a, b], t) = self;
+        for ((&a, &b), t) in a.iter().zip(b).zip(t) {
+            *t = scaled(s.gates(), *t, if fits { s.slope(a, b) } else { s.full(a, b) });
+        }
+    }
+}
 impl<S: Slope, T: Real> Kernel for Over<'_, S, T> {
     type Out = ();
     const WIDE: bool = S::WIDE;
     #[inline(always)]
     fn run(self) {
-        let Over(s, [a, b], t) = self;
-        if S::LIMITED && !all_fit(s, a, b) {
-            for ((&a, &b), t) in a.iter().zip(b).zip(t) {
-                *t = scaled(s.gates(), *t, s.full(a, b));
-            }
-            return;
+        if !S::LIMITED {
+            return self.part(true);
         }
-        for ((&a, &b), t) in a.iter().zip(b).zip(t) {
-            *t = scaled(s.gates(), *t, s.slope(a, b));
+        let Over(s, ins, t) = self;
+        for run in runs(t.len()) {
+            let part = Over(s, ins.map(|x| &x[run.clone()]), &mut t[run]);
+            if all_fit(s, part.1[0], part.1[1]) {
+                part.part(true);
+            } else {
+                part.part(false);
+            }
         }
     }
 }

@@ -8,11 +8,14 @@ from typing import Any
 
 from .. import _core
 from .._core import DataDependentError, Level, Tensor
+from .._tree import flatten, unflatten
 from .._warning import warn
 from ._rules import Outcome, Place, Rules, run
 from .function import FunctionCtx, VmapInfo, defines, listed
 
 Interpret = Callable[[Rules, tuple[Any, ...]], Outcome]
+#: Where tensors are found that a context keeps in containers: no user's attribute has a name with spaces.
+CONTAINED = "kept in containers"
 _warned: set[str] = set()
 
 
@@ -91,8 +94,8 @@ def _seen_from_above(over: OverLanes, inner: Outcome, level: Level) -> Outcome:
     """The call of stacks as the call of values that stand for them, for levels that follow those."""
     call, flags, forward_flags, attributes = inner.ctx._lanes
     ctx = copy.copy(call.ctx)
-    for name, (value, yes) in attributes.items():
-        setattr(ctx, name, level.batch(value) if yes else value)
+    for name, flags_within in attributes.items():
+        setattr(ctx, name, _each(getattr(inner.ctx, name), flags_within, level.batch))
     for name, place in call.attributes.items():
         value = getattr(inner.ctx, name)
         setattr(ctx, name, level.batch(value) if over._has_lanes(place) else value)
@@ -219,13 +222,15 @@ class OverLanes(Rules):
             # Attributes that are arguments or outputs are these at every level; others keep their numbers alone.
             for name, place in call.attributes.items():
                 setattr(ctx, name, place.among(args, outputs))
-            # Those in containers are looked for at every level: no user's attribute has a name with spaces.
-            vars(ctx)["kept in containers"] = [place.among(args, outputs) for _, place in call.nested]
-            attributes = {
-                name: (level.strip(value), _on(level, value))
-                for name, value in vars(call.ctx).items()
-                if isinstance(value, Tensor) and not name.startswith("_") and name not in call.attributes
-            }
+            # Those in containers are looked for at every level.
+            vars(ctx)[CONTAINED] = [place.among(args, outputs) for _, place in call.nested]
+            attributes = {}
+            for name, value in vars(call.ctx).items():
+                leaves = [] if name.startswith("_") or name in {*call.attributes, CONTAINED} else flatten(value)[0]
+                if any(isinstance(leaf, Tensor) for leaf in leaves):
+                    # On the context itself, where lanes further out find them in turn.
+                    setattr(ctx, name, _each(value, [isinstance(leaf, Tensor) for leaf in leaves], level.strip))
+                    attributes[name] = [_on(level, leaf) for leaf in leaves]
             ctx._constant = tuple(outputs[j] for j in call.constant)
             ctx.materialize_grads = call.ctx.materialize_grads
             ctx._lanes = (call, flags, forward_flags, attributes)
@@ -249,8 +254,8 @@ class OverLanes(Rules):
         inner._saved = inner._saved_forward = tuple(
             put(t, yes) for t, yes in zip(ctx.saved_tensors, flags, strict=True)
         )
-        for name, (value, yes) in attributes.items():
-            setattr(inner, name, put(value, yes))
+        for name, within in attributes.items():
+            setattr(inner, name, _each(getattr(ctx, name), within, lambda t: put(t, True)))
         for name, place in call.attributes.items():
             setattr(inner, name, put(getattr(ctx, name), self._has_lanes(place)))
 
@@ -309,6 +314,12 @@ def _stacked(found: list[Any], n: int) -> list[Any]:
     return [
         _core.stack(list(parts)) if isinstance(parts[0], Tensor) else parts[0] for parts in zip(*found, strict=True)
     ]
+
+
+def _each(value: Any, flags: list[bool], f: Callable[[Any], Any]) -> Any:
+    """A tensor or a container with ``f`` of those leaves whose flag is set."""
+    leaves, structure = flatten(value)
+    return unflatten(structure, [f(leaf) if yes else leaf for leaf, yes in zip(leaves, flags, strict=True)])
 
 
 def _on(level: Level, t: Any) -> bool:

@@ -11,7 +11,7 @@ use crate::{
     },
     math::Real,
     num::Num,
-    ops::{unary::scaled, Fixed, Map2, Prim},
+    ops::{product::RUN, unary::scaled, Fixed, Map2, Prim},
     shape::Dims,
     trace::Value,
 };
@@ -88,14 +88,13 @@ struct Runs {
     from: usize,
 }
 impl Runs {
-    const LENGTH: usize = 1024;
     /// The next run, and whether the quick slope by the second input `b` holds for all of it.
     #[inline(always)]
     fn next<E: Binary, T: Real>(&mut self, e: &E, b: &[T]) -> Option<(Range<usize>, bool)>
     where
         Map2<E>: Into<Prim>,
     {
-        let run = self.from..b.len().min(self.from + Self::LENGTH);
+        let run = self.from..b.len().min(self.from + RUN);
         self.from = run.end;
         if run.is_empty() {
             return None;
