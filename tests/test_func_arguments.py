@@ -220,6 +220,10 @@ ONE, TWO, EITHER = rg.ones(1, dtype=F64), rg.ones(2, dtype=F64), lambda a: (a, a
             "^jacrev: chunk_size must be an int or None, but is 'a'",
         ),
         (lambda: func.hessian(total, max_bytes=True), TypeError, "^hessian: max_bytes must be an int or None"),
+        (lambda: func.hess_diag(total, max_bytes=8)(X), MemoryError, "^hess_diag: the result takes"),
+        (lambda: func.laplacian(lambda x: x * x, max_bytes=8)(X), MemoryError, "^laplacian: the result takes"),
+        (lambda: func.grad(total, argnums=1.5)(X), TypeError, "^grad: argnums takes positions and names, not a float"),
+        (lambda: func.hessian(total, argnums=None)(X), TypeError, "^hessian: argnums takes .* not a NoneType"),
         (lambda: func.laplacian(total, max_bytes=2.5), TypeError, "^laplacian: max_bytes must be an int or None"),
     ],
 )
@@ -229,8 +233,25 @@ def test_sentences_name_the_function_that_was_called_and_show_what_does_not_fit(
         call()
 
 
-def test_limits_may_be_integers_of_numpy():
+def test_limits_and_positions_may_be_integers_of_numpy():
     assert func.jacrev(lambda x: x * 2, chunk_size=np.int64(2), max_bytes=np.int64(10**6))(X).sum() == 6
+    f = lambda a, b: (a * b * b).sum()
+    for transform in (func.grad, func.jacrev, func.jacfwd, func.jacobian):
+        assert (transform(f, argnums=np.int64(1))(X, X) == 2 * X * X).all()
+        assert (transform(f, argnums=(np.int64(1), "a"))(X, X)[1] == X * X).all()
+
+
+@pytest.mark.parametrize("limit", [{"chunk_size": 3}, {"max_bytes": 1 << 16}])
+def test_a_laplacian_adds_up_chunk_by_chunk(limit):
+    from rustgrad import _core
+
+    x = rg.rand(3000, dtype=F64)
+    f = lambda x: {"cubes": (x**3).sum(), "pair": x[:2] ** 2 * x[2]}
+    before = _core._memory(True)[0]
+    found = func.laplacian(f, **limit)(x)
+    assert _core._memory(False)[1] - before < 1 << 19
+    np.testing.assert_allclose(found["cubes"].numpy(), 6 * x.sum().item(), rtol=1e-12)
+    np.testing.assert_allclose(found["pair"].numpy(), np.full(2, 2 * x[2].item()), rtol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -183,3 +183,78 @@ def test_a_saved_tensor_that_changed_is_noticed():
     y.mul_(2)
     with pytest.raises(RuntimeError, match=r"modified|changed|overwritten|in place"):
         z.sum().backward()
+
+
+class Power(Function):
+    @staticmethod
+    def forward(x, n=3, *, scale=1.0):
+        return scale * x**n
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, ctx.n = inputs
+        ctx.save_for_backward(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return g * ctx.n * x ** (ctx.n - 1), None
+
+
+class PowerWithCtx(Function):
+    @staticmethod
+    def forward(ctx, x, n=3, *, scale=1.0):
+        ctx.save_for_backward(x)
+        ctx.n, ctx.scale = n, scale
+        return scale * x**n
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        nothing = [None] * (len(ctx.needs_input_grad) - 1)
+        return g * ctx.scale * ctx.n * x ** (ctx.n - 1), *nothing
+
+
+@pytest.mark.parametrize("function", [Power, PowerWithCtx])
+@pytest.mark.parametrize(
+    ("call", "n"),
+    [
+        (lambda f, x: f(x), 3),
+        (lambda f, x: f(x, n=2), 2),
+        (lambda f, x: f(x=x, n=2), 2),
+        (lambda f, x: f(n=4, x=x), 4),
+        (lambda f, x: f(x, 5), 5),
+    ],
+)
+def test_arguments_by_name_and_defaults(function, call, n):
+    f = lambda x: call(function.apply, x)
+    x, wanted = leaf([1.0, 2.0]), n * np.array([1.0, 2.0]) ** (n - 1)
+    f(x).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), wanted)
+    x = x.detach()
+    np.testing.assert_allclose(func.grad(lambda x: f(x).sum())(x).numpy(), wanted)
+    np.testing.assert_allclose(func.vmap(func.grad(f))(x).numpy(), wanted)
+    np.testing.assert_allclose(func.jvp(f, (x,), (rg.ones_like(x),))[1].numpy(), wanted)
+
+
+def test_arguments_that_have_no_place():
+    x = leaf([1.0, 2.0])
+    PowerWithCtx.apply(x, scale=2.0).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), [6.0, 24.0])
+    with pytest.raises(TypeError, match="Power: scale= has no place among the inputs"):
+        Power.apply(x, scale=2.0)
+    with pytest.raises(TypeError, match="PowerWithCtx: scale= has no place among the inputs"):
+        PowerWithCtx.apply(x, scale=x)
+    for function in (Power, PowerWithCtx):
+        with pytest.raises(TypeError, match=f"{function.__name__}: got an unexpected keyword argument 'm'"):
+            function.apply(x, m=1)
+        with pytest.raises(TypeError, match=f"{function.__name__}: missing a required argument: 'x'"):
+            function.apply(n=1)
+
+
+def test_a_rule_for_vmap_and_a_generated_one_exclude_each_other():
+    class Both(Sine):
+        generate_vmap_rule = True
+
+    with pytest.raises(RuntimeError, match=r"Both: has vmap\(\) and generate_vmap_rule=True"):
+        func.vmap(Both.apply)(rg.ones(2, dtype=F64))

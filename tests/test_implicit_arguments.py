@@ -203,3 +203,11 @@ def test_what_solvers_capture_is_not_lost(name, order):
 def test_solvers_may_capture_lanes():
     found = func.vmap(lambda w: by_scaled_linear_solve(w)(ONE))(B)
     assert found.tolist() == B.tolist()
+
+
+def test_the_default_solver_names_a_captured_tensor():
+    shifted = lambda q: func.argmin(lambda x: ((x - q) ** 2).sum())(rg.zeros(1, dtype=F64)).sum()
+    with pytest.raises(RuntimeError, match=r"argmin: .* is not an argument, .*pass it as an argument"):
+        func.grad(shifted)(rg.ones(1, dtype=F64))
+    with pytest.raises(RuntimeError, match=r"argmin: .* is not an argument"):
+        shifted(rg.ones(1, dtype=F64, requires_grad=True))

@@ -474,3 +474,24 @@ def test_retained_gradients_accumulate():
     (y * 3).sum().backward(retain_graph=True)
     (y * 3).sum().backward()
     assert y.grad.tolist() == [6.0, 6.0]
+
+
+def test_slopes_by_a_divisor_do_not_depend_on_how_a_loop_is_cut():
+    """A divisor without a quick slope among many changes those beside it, whatever the threads and the mode."""
+    rng = np.random.default_rng(0)
+    a, b, g = (rng.uniform(0.25, 0.75, 200_000) for _ in range(3))
+    b[7] = b[100_000] = 0.0
+    before = rg.get_num_threads()
+
+    def slope(threads, both):
+        rg.set_num_threads(threads)
+        x, y = rg.tensor(a, requires_grad=both), rg.tensor(b, requires_grad=True)
+        (x / y).backward(rg.tensor(g))
+        return y.grad.numpy()
+
+    try:
+        first = slope(1, False)
+        for threads, both in ((1, True), (2, False), (2, True)):
+            np.testing.assert_array_equal(slope(threads, both), first)
+    finally:
+        rg.set_num_threads(before)

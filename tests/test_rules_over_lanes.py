@@ -177,3 +177,90 @@ def test_attributes_without_lanes_of_their_own():
     assert func.hessian(f)(at(3.0)).item() == 6.0
     twice = lambda y: func.vmap(func.vmap(Product.apply, (0, None)), (None, 0))(x, y).sum()
     assert func.grad(twice)(x).tolist() == [6.0, 12.0]
+
+
+class Attribute(Function):
+    """Keeps what it computed as an attribute."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.slope = x.cos()
+        return x.sin()
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.slope
+
+
+class Containers(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.kept = [x.cos(), {"shared": rg.ones((), dtype=F64), "none": None}, 2]
+        return x.sin()
+
+    @staticmethod
+    def backward(ctx, g):
+        slope, others, two = ctx.kept
+        return g * slope * others["shared"] * two / 2
+
+
+class Argument(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.kept = (x, 1)
+        return x.sin()
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.kept[0].cos()
+
+
+def with_residuals(residuals, slope):
+    rule = func.custom_vjp(lambda x: x.sin())
+    rule.defvjp(lambda x: (x.sin(), residuals(x)), lambda r, g: (g * slope(r),))
+    return rule
+
+
+SINES = {
+    "attribute": Attribute.apply,
+    "containers": Containers.apply,
+    "an argument in a container": Argument.apply,
+    "computed residual": with_residuals(lambda x: {"slope": [x.cos()]}, lambda r: r["slope"][0]),
+    "the argument as residual": with_residuals(lambda x: x, lambda r: r.cos()),
+}
+NESTS = {
+    "vmap": lambda f: func.vmap(f),
+    "vmap of vmap": lambda f: func.vmap(func.vmap(f)),
+    "three": lambda f: lambda x: func.vmap(func.vmap(func.vmap(f)))(x[:, None]),
+    "other axes": lambda f: func.vmap(func.vmap(f), 1, 1),
+    "captured lanes": lambda f: func.vmap(lambda row: func.vmap(lambda u: f(u) * row[0])(row)),
+}
+
+
+@pytest.mark.parametrize("nest", NESTS)
+@pytest.mark.parametrize("sine", SINES)
+def test_what_a_rule_keeps_follows_lanes_at_any_depth(sine, nest):
+    x = at([[0.4, 0.9], [1.0, 2.0]])
+
+    def derivatives(f):
+        g = NESTS[nest](f)
+        leaf = x.clone().requires_grad_()
+        g(leaf).sum().backward()
+        forward = func.jvp(g, (x,), (x,))[1].reshape(2, 2)
+        return [func.grad(lambda x: g(x).sum())(x), func.jacrev(g)(x).reshape(4, 4), leaf.grad, forward]
+
+    for found, wanted in zip(derivatives(SINES[sine]), derivatives(rg.sin), strict=True):
+        assert (found - wanted).abs().max() < 1e-15
+
+
+@pytest.mark.parametrize("sine", ["computed residual", "the argument as residual"])
+def test_second_derivatives_under_nested_lanes(sine):
+    x = at([[0.4, 0.9], [1.0, 2.0]])
+
+    def curved(f):
+        g = lambda x: func.vmap(func.vmap(lambda u: f(u) ** 2))(x).sum()
+        outer = lambda x: func.vmap(func.grad(lambda w: func.vmap(lambda u: f(u) ** 2)(rg.stack([w, w + 1])).sum()))(x)
+        return func.jacrev(func.grad(g))(x), func.grad(lambda x: outer(x).sum())(x[0])
+
+    for found, wanted in zip(curved(SINES[sine]), curved(rg.sin), strict=True):
+        assert (found - wanted).abs().max() < 1e-14

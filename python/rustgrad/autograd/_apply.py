@@ -17,9 +17,9 @@ from ._transpose import Derived, transposed
 from .function import Function, listed
 
 
-def apply(cls: type[Function], args: tuple[Any, ...]) -> Any:
-    """The result of a function's class for these arguments."""
-    return interpret(Rules(cls), args).result()
+def apply(cls: type[Function], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """The result of a function's class for these arguments; ``named``: those its forward takes by name."""
+    return interpret(Rules(cls, named), args).result()
 
 
 def interpret(rules: Rules, args: tuple[Any, ...]) -> Outcome:

@@ -25,6 +25,8 @@ def over_lanes(rules: Rules, args: tuple[Any, ...], level: Level, interpret: Int
     stacks = tuple(level.strip(a) if yes else a for a, yes in zip(args, on_lanes, strict=True))
     n = next(x.shape[0] for x, yes in zip(stacks, on_lanes, strict=True) if yes)
     if defines(rules.cls, "vmap"):
+        if rules.cls.generate_vmap_rule:
+            raise RuntimeError(f"{rules.name}: has vmap() and generate_vmap_rule=True, of which one must go")
         return _by_user(rules, stacks, on_lanes, level, n)
     over = OverLanes(rules, on_lanes, n, level)
     before = level.refused

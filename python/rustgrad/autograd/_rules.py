@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,8 +21,8 @@ from .grad_mode import no_grad
 class Rules:
     """The rules of a class, as functions of a context."""
 
-    def __init__(self, cls: type[Function]) -> None:
-        self.cls = cls
+    def __init__(self, cls: type[Function], named: dict[str, Any]) -> None:
+        self.cls, self._named = cls, named
         self.name = cls.__name__
         reverse = reverse_rule(cls)
         self.reverse = None if reverse is None else self._rule(reverse)
@@ -34,7 +35,7 @@ class Rules:
 
     def run(self, ctx: FunctionCtx, args: Sequence[Any]) -> Any:
         # Inside of another function's rule: what this one reads is its own affair.
-        forward = _core._Rule(self.cls.forward)
+        forward = _core._Rule(functools.partial(self.cls.forward, **self._named) if self._named else self.cls.forward)
         with no_grad():
             if not self.separate:
                 return forward(ctx, *args)

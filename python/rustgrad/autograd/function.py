@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -241,15 +242,40 @@ class Function:
         raise NotImplementedError("Function: vmap() is not defined")
 
     @classmethod
-    def apply(cls, *args: Any) -> Any:
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """The result of ``forward``, with the rules of this class in every mode. See `autograd.Function`.
 
-        Raises TypeError for results that are not tensors, NotDifferentiableError where a rule is missing and cannot be
-        derived.
+        Arguments by name take their places, and with ``setup_context`` defaults of ``forward`` do as well: they are
+        among the inputs, and ``backward`` returns a cotangent for each.
+
+        Raises TypeError for results that are not tensors and for arguments that ``forward`` does not take,
+        NotDifferentiableError where a rule is missing and cannot be derived.
         """
         from ._apply import apply
 
-        return apply(cls, args)
+        return apply(cls, *_bound(cls, args, kwargs))
+
+
+def _bound(
+    cls: type[Function], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments in their places, and those that only ``forward`` gets to see, by name."""
+    separate = defines(cls, "setup_context")
+    code = getattr(cls.forward, "__code__", None)
+    if not kwargs and (not separate or (code is not None and len(args) >= code.co_argcount)):
+        return args, {}  # nothing to find a place for, and a signature takes long to look at
+    front = () if separate else (None,)
+    try:
+        bound = inspect.signature(cls.forward).bind(*front, *args, **kwargs)
+    except TypeError as wrong:
+        raise TypeError(f"{cls.__name__}: {wrong}") from None
+    if separate:
+        bound.apply_defaults()
+    placeless = {name: value for name, value in bound.kwargs.items() if name in kwargs}
+    for name, value in placeless.items():
+        if separate or any(t._watchers for t in contained(value)):
+            raise TypeError(f"{cls.__name__}: {name}= has no place among the inputs; make it positional in forward()")
+    return bound.args[len(front) :], placeless
 
 
 class _Once(Function):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -76,9 +77,9 @@ class Selection:
     def __init__(
         self, function: str, func: Callable[..., Any], argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
-        self.single = isinstance(argnums, (int, str))
+        self.single = not isinstance(argnums, (tuple, list))
         self.func, self._args, self._kwargs = func, args, kwargs
-        wanted: tuple[int | str, ...] = (argnums,) if isinstance(argnums, (int, str)) else tuple(argnums)
+        wanted: tuple[int | str, ...] = tuple(argnums) if isinstance(argnums, (tuple, list)) else (argnums,)
         if not wanted:
             raise ValueError(f"{function}: argnums is empty; name at least one argument")
         self._places = [self._place(function, n) for n in wanted]
@@ -88,7 +89,8 @@ class Selection:
         self._flat: tuple[list[Tensor], Any] | None = None
 
     def _place(self, function: str, n: int | str) -> int | str:
-        if isinstance(n, int) and not isinstance(n, bool):
+        if hasattr(n, "__index__") and not isinstance(n, bool):
+            n = operator.index(n)
             if not -len(self._args) <= n < len(self._args):
                 raise IndexError(f"{function}: argnums={n} but there are {len(self._args)} positional arguments")
             return n % len(self._args)

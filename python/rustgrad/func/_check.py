@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._checks.differences import Array, GradcheckError, central_difference, numbers, place, worst
-from .._core import Tensor, float64, from_numpy, stack, zeros_like
+from .._core import Tensor, complex128, float64, from_numpy, stack, view_as_complex, view_as_real, zeros_like
 from .._core import grad as recorded_grad
+from .._tree import flatten, unflatten
+from ..autograd._values import floating
 from .batch import vmap
 from .forward import jvp
 from .reverse import vjp
@@ -246,7 +248,7 @@ class _Checker:
 
 def check(
     f: Callable[..., Any],
-    x: Tensor | tuple[Tensor, ...],
+    x: Any,
     order: int = 3,
     *,
     eps: float = 1e-6,
@@ -261,8 +263,9 @@ def check(
     of the order below. Directions are random, the same in every run. Results agree with differences where
     ``|found - wanted| <= atol + rtol * |wanted|``, and with one another to a thousandth of that.
 
-    Shapes: ``x`` is a tensor or a tuple of tensors of any shape, ``f`` takes them as arguments and returns a tensor or
-    a tuple of tensors. Dtypes: float64. The function must be differentiable at ``x`` as often as ``order`` says.
+    Shapes: ``x`` is the argument of ``f`` or a tuple of its arguments, which may be nested, as what ``f`` returns may
+    be; tensors have any shape and count as arguments and outputs one by one. Dtypes: float64, and complex128, which is
+    a last axis (real, imaginary) in messages. The function must be differentiable at ``x`` as often as ``order`` says.
 
     Derivative: none, the answer is a report with a line for each comparison. Raises GradcheckError, which names the
     nesting (``jvp∘vjp`` is forward over reverse), the argument or output, the element and both values; TypeError for
@@ -280,23 +283,27 @@ def check(
         raise ValueError(f"check: order={order} is not supported; choose 1, 2 or 3")
     if not (eps > 0 and atol >= 0 and rtol >= 0):
         raise ValueError(f"check: eps={eps}, atol={atol}, rtol={rtol}; eps must be positive, the others not negative")
-    xs = tuple(x) if isinstance(x, (tuple, list)) else (x,)
-    if not xs:
-        raise ValueError("check: x is an empty tuple; give at least one tensor")
-    for i, v in enumerate(xs):
-        if not isinstance(v, Tensor) or v.dtype != float64:
+    leaves, structure = flatten(tuple(x) if type(x) in (tuple, list) else (x,))
+    if not leaves:
+        raise ValueError("check: x holds no tensors; give at least one")
+    for i, v in enumerate(leaves):
+        if not isinstance(v, Tensor) or v.dtype not in (float64, complex128):
             kind = v.dtype if isinstance(v, Tensor) else type(v).__name__
-            raise TypeError(f"check: argument {i} is {kind}; differences need float64 tensors, convert it with .to()")
+            raise TypeError(
+                f"check: argument {i} is {kind}; differences need float64 or complex128 tensors, convert it with .to()"
+            )
 
-    def outputs(*args: Tensor) -> tuple[Tensor, ...]:
-        out = f(*args)
-        ys = tuple(out) if isinstance(out, (tuple, list)) else (out,)
+    def outputs(*parts: Tensor) -> tuple[Tensor, ...]:
+        values = [view_as_complex(p) if v.is_complex() else p for p, v in zip(parts, leaves, strict=True)]
+        ys = flatten(f(*unflatten(structure, values)))[0]
         for k, y in enumerate(ys):
-            if not isinstance(y, Tensor) or not y.is_floating_point():
+            if not floating(y):
                 kind = y.dtype if isinstance(y, Tensor) else type(y).__name__
                 raise TypeError(f"check: output {k} of the function is {kind}; return tensors of a float dtype only")
-        return ys
+        return tuple(view_as_real(y) if y.is_complex() else y for y in ys)
 
+    # A complex number is a pair of real ones here, so that nothing is asked of the function but derivatives by those.
+    xs = tuple(view_as_real(v.detach()) if v.is_complex() else v for v in leaves)
     checker = _Checker(outputs, xs, order, eps, atol, rtol)
     checker.first()
     checker.batched()

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _core
 from .._tree import flatten, unflatten
+from ..autograd._values import differentiated
 from ._arguments import name_of, tensors
 from .reverse import grad_and_value
 
@@ -36,7 +37,13 @@ def by_bfgs(objective: Callable[..., Any]) -> Callable[..., Any]:
 
         def value_and_slope(v: Any) -> tuple[float, Any]:
             slope, value = value_and_gradient(tree(v), *args)
-            flat = np.concatenate([g.numpy().reshape(-1) for g in flatten(slope)[0]])
+            slopes = flatten(slope)[0]
+            if differentiated([value, *slopes]):
+                raise RuntimeError(
+                    f"argmin: {name_of(objective)} reads a tensor that is being differentiated and is not an argument, "
+                    "so its derivative would be lost; pass it as an argument"
+                )
+            flat = np.concatenate([g.numpy().reshape(-1) for g in slopes])
             return float(value.item()), flat.astype(np.float64)
 
         start = np.concatenate([x.numpy().reshape(-1) for x in leaves]).astype(np.float64)

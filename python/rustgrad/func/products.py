@@ -122,7 +122,7 @@ def hess_diag(
     @functools.wraps(func)
     def wrapped(x: Any, *args: Any, **kwargs: Any) -> Any:
         xs, structure = flatten(x)
-        lanes, shape, _ = _second_derivatives(func, xs, structure, args, kwargs, budget)
+        lanes, shape = _second_derivatives(func, xs, structure, args, kwargs, budget)
         return unflatten(shape, [unflatten(structure, by_leaf(columns, xs)) for columns in lanes])
 
     return wrapped
@@ -146,16 +146,17 @@ def laplacian(
     @functools.wraps(func)
     def wrapped(x: Any, *args: Any, **kwargs: Any) -> Any:
         xs, structure = flatten(x)
-        lanes, shape, _ = _second_derivatives(func, xs, structure, args, kwargs, budget)
-        return unflatten(shape, [columns.sum(0) for columns in lanes])
+        sums, shape = _second_derivatives(func, xs, structure, args, kwargs, budget, summed=True)
+        return unflatten(shape, [one.squeeze(0) for one in sums])
 
     return wrapped
 
 
 def _second_derivatives(
-    func: Function, xs: list[Any], structure: Any, args: Any, kwargs: Any, budget: Budget
-) -> tuple[list[Tensor], Any, int]:
-    """Second derivatives along every unit vector, lanes in front, for each output; and how outputs are nested."""
+    func: Function, xs: list[Any], structure: Any, args: Any, kwargs: Any, budget: Budget, summed: bool = False
+) -> tuple[list[Tensor], Any]:
+    """Second derivatives along every unit vector, in rows, or their sum as one row, for each output; then how outputs
+    are nested."""
     from .matrices import _unit_vectors
 
     real(tensors(xs, budget.function), budget.function)
@@ -163,7 +164,7 @@ def _second_derivatives(
     if not xs:
         raise ValueError(f"{budget.function}: the argument holds no tensors; give at least one")
     refuse_integers(xs, budget.function)
-    rows = Rows(total)
+    rows, sums = Rows(total), None
     shape: Any = None
     # Without elements the function still has to say what it returns: no lanes see it.
     for start, stop in chunks(total, budget) if total else [(0, 0)]:
@@ -177,8 +178,11 @@ def _second_derivatives(
                 moving.append(curve.make_series(x, [unit, None]))
                 offset += x.numel()
             ys, shape = flatten(func(unflatten(structure, moving), *args, **kwargs))
+            if start == 0:
+                sizes = sum(y.numel() * y.element_size() for y in tensors(ys, budget.function))
+                budget.check_result(sizes if summed else total * sizes)
             seconds = []
-            for y in tensors(ys, budget.function):
+            for y in ys:
                 value, terms = curve.unpack_series(y)
                 second = terms[1] if terms else None
                 # An integer does not move, and is no dtype for derivatives.
@@ -190,5 +194,9 @@ def _second_derivatives(
             lanes.exit()
         if total:
             budget.chunk_done()
-        rows.add(start, found)
-    return rows.matrices(xs), shape, total
+        if summed:
+            found = [y.sum(0, keepdim=True) for y in found]
+            sums = found if sums is None else [a + b for a, b in zip(sums, found, strict=True)]
+        else:
+            rows.add(start, found)
+    return rows.matrices(xs) if sums is None else sums, shape
