@@ -43,6 +43,8 @@ pub trait Slope: Copy + Send + Sync + 'static {
         true
     }
     const LIMITED: bool = false;
+    /// Whether `full` may round otherwise than `slope` where both hold.
+    const ROUNDS_OTHERWISE: bool = false;
     #[inline(always)]
     fn full<T: Real>(&self, a: T, b: T) -> T {
         self.slope(a, b)
@@ -102,6 +104,7 @@ where
         }
     }
     const LIMITED: bool = E::QUICK_B && SIDE == 1;
+    const ROUNDS_OTHERWISE: bool = Self::LIMITED;
     #[inline(always)]
     fn fits<T: Real>(&self, _: T, b: T) -> bool {
         self.0.fits_b(b)
@@ -153,6 +156,10 @@ impl<S: Slope, T: Real, const ADD: bool> Kernel for Onto<'_, S, T, ADD> {
             return self.part(true);
         }
         let Onto(s, ins, out) = self;
+        if !S::ROUNDS_OTHERWISE {
+            let part = Onto::<S, T, ADD>(s, ins, out);
+            return if all_fit(s, ins[1], ins[2]) { part.part(true) } else { part.part(false) };
+        }
         for run in runs(out.len()) {
             let part = Onto::<S, T, ADD>(s, ins.map(|x| &x[run.clone()]), &mut out[run]);
             if all_fit(s, part.1[1], part.1[2]) {
@@ -183,6 +190,10 @@ impl<S: Slope, T: Real> Kernel for Over<'_, S, T> {
             return self.part(true);
         }
         let Over(s, ins, t) = self;
+        if !S::ROUNDS_OTHERWISE {
+            let part = Over(s, ins, t);
+            return if all_fit(s, ins[0], ins[1]) { part.part(true) } else { part.part(false) };
+        }
         for run in runs(t.len()) {
             let part = Over(s, ins.map(|x| &x[run.clone()]), &mut t[run]);
             if all_fit(s, part.1[0], part.1[1]) {

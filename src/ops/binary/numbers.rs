@@ -200,7 +200,8 @@ where
     Map2<E>: Into<Prim>,
 {
     type Out = ();
-    const WIDE: bool = !E::RARE;
+    // Bound by memory: wider registers gain nothing.
+    const WIDE: bool = false;
     #[inline(always)]
     fn run(self) {
         let BothOver(e, t, a, b) = self;
