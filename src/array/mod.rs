@@ -7,7 +7,7 @@ mod parts;
 mod reinterpret;
 mod strided;
 mod write;
-pub use block::{empty_cache, hold, in_use};
+pub use block::{empty_cache, in_use};
 pub use later::{
     forget_other_threads, hold as hold_waiting, keep_all, make_room, put_off, while_keeping, Loan, Promise,
 };
@@ -25,6 +25,7 @@ use later::Later;
 use smallvec::SmallVec;
 use std::{
     alloc::{alloc, dealloc, handle_alloc_error, Layout},
+    any::Any,
     fmt,
     ptr::NonNull,
     sync::{
@@ -51,6 +52,10 @@ pub struct Aval {
 
 /// Names of ops that wrote in place, so that a version can say who made it.
 static WRITERS: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
+/// Keeps other threads from the pool of blocks and from those names until it is dropped.
+pub fn hold() -> Box<dyn Any> {
+    Box::new((block::hold(), WRITERS.lock().unwrap_or_else(PoisonError::into_inner)))
+}
 
 /// Results up to this many bytes lie right behind their header: one allocation in all.
 const INLINE_BYTES: usize = 128;
