@@ -178,6 +178,9 @@ def test_bad_input():
         check(f, (x, x.float()))
     with pytest.raises(TypeError, match="argument 0 is float"):
         check(f, 1.0)
+    for nothing in (None, ()):
+        with pytest.raises(TypeError, match="returns no tensors"):
+            check(lambda x, nothing=nothing: nothing, x)
     with pytest.raises(TypeError, match="output 1 of the function is float"):
         check(lambda x: (x, 1.0), x)
     with pytest.raises(TypeError, match=r"output 0 of the function is rustgrad\.int64"):

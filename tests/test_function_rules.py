@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 import rustgrad as rg
@@ -235,6 +237,18 @@ def test_arguments_by_name_and_defaults(function, call, n):
     np.testing.assert_allclose(func.grad(lambda x: f(x).sum())(x).numpy(), wanted)
     np.testing.assert_allclose(func.vmap(func.grad(f))(x).numpy(), wanted)
     np.testing.assert_allclose(func.jvp(f, (x,), (rg.ones_like(x),))[1].numpy(), wanted)
+
+
+def test_defaults_of_a_decorated_forward():
+    def decorated(f):
+        return functools.wraps(f)(lambda *args: f(*args))
+
+    class Decorated(Power):
+        forward = staticmethod(decorated(Power.forward))
+
+    x = leaf([1.0, 2.0])
+    Decorated.apply(x).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), [3.0, 12.0])
 
 
 def test_arguments_that_have_no_place():

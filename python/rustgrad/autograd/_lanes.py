@@ -96,8 +96,8 @@ def _seen_from_above(over: OverLanes, inner: Outcome, level: Level) -> Outcome:
     """The call of stacks as the call of values that stand for them, for levels that follow those."""
     call, flags, forward_flags, attributes = inner.ctx._lanes
     ctx = copy.copy(call.ctx)
-    for name, flags_within in attributes.items():
-        setattr(ctx, name, _each(getattr(inner.ctx, name), flags_within, level.batch))
+    for name, on in attributes.items():
+        setattr(ctx, name, _each(getattr(inner.ctx, name), on, level.batch))
     for name, place in call.attributes.items():
         value = getattr(inner.ctx, name)
         setattr(ctx, name, level.batch(value) if over._has_lanes(place) else value)
@@ -256,8 +256,8 @@ class OverLanes(Rules):
         inner._saved = inner._saved_forward = tuple(
             put(t, yes) for t, yes in zip(ctx.saved_tensors, flags, strict=True)
         )
-        for name, within in attributes.items():
-            setattr(inner, name, _each(getattr(ctx, name), within, lambda t: put(t, True)))
+        for name, on in attributes.items():
+            setattr(inner, name, _each(getattr(ctx, name), on, lambda t: put(t, True)))
         for name, place in call.attributes.items():
             setattr(inner, name, put(getattr(ctx, name), self._has_lanes(place)))
 

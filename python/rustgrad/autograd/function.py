@@ -261,7 +261,7 @@ def _bound(
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Arguments in their places, and those that only ``forward`` gets to see, by name."""
     separate = defines(cls, "setup_context")
-    code = getattr(cls.forward, "__code__", None)
+    code = None if hasattr(cls.forward, "__wrapped__") else getattr(cls.forward, "__code__", None)
     if not kwargs and (not separate or (code is not None and len(args) >= code.co_argcount)):
         return args, {}  # nothing to find a place for, and a signature takes long to look at
     front = () if separate else (None,)

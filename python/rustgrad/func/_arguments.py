@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .._core import Tensor
@@ -77,9 +77,9 @@ class Selection:
     def __init__(
         self, function: str, func: Callable[..., Any], argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
-        self.single = not isinstance(argnums, (tuple, list))
+        self.single = isinstance(argnums, str) or not isinstance(argnums, Iterable)
         self.func, self._args, self._kwargs = func, args, kwargs
-        wanted: tuple[int | str, ...] = tuple(argnums) if isinstance(argnums, (tuple, list)) else (argnums,)
+        wanted: tuple[int | str, ...] = (argnums,) if self.single else tuple(argnums)  # type: ignore[assignment, arg-type]
         if not wanted:
             raise ValueError(f"{function}: argnums is empty; name at least one argument")
         self._places = [self._place(function, n) for n in wanted]

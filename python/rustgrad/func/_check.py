@@ -296,6 +296,8 @@ def check(
     def outputs(*parts: Tensor) -> tuple[Tensor, ...]:
         values = [view_as_complex(p) if v.is_complex() else p for p, v in zip(parts, leaves, strict=True)]
         ys = flatten(f(*unflatten(structure, values)))[0]
+        if not ys:
+            raise TypeError("check: the function returns no tensors, so that there is nothing to compare")
         for k, y in enumerate(ys):
             if not floating(y):
                 kind = y.dtype if isinstance(y, Tensor) else type(y).__name__
