@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -105,11 +106,16 @@ def costs(threads: list[int], rounds: int) -> Iterator[Figure]:
         for name, f in CHAINS.items():
             plain = Code("f(x)", {"f": f, "x": x})
 
-            def reverse(f: Any = f, x: Any = x, t: Any = t) -> Any:
-                return rg.func.vjp(f, x)[1](t, retain_graph=False)
+            def reverse(keep: bool, f: Any = f, x: Any = x, t: Any = t) -> Any:
+                return rg.func.vjp(f, x)[1](t, retain_graph=keep)
 
             forward = lambda f=f, x=x, t=t: rg.func.jvp(f, (x,), (t,))
-            for mode, run, limit in (("jvp", forward, 2.5), ("vjp", reverse, 4.0)):
+            ways = [("jvp", forward, 2.5)]
+            ways += [
+                ("vjp", functools.partial(reverse, False), 4.0),
+                ("vjp, graph kept,", functools.partial(reverse, True), 4.0),
+            ]
+            for mode, run, limit in ways:
                 base, derivative = least([plain, Code("run()", {"run": run})], rounds)
                 what = f"{mode} beside the {name} chain, {shown} f32"
                 yield _ratio(what, derivative / base, limit, count)

@@ -119,12 +119,11 @@ where
     }
 }
 
-/// Elements that are looked at together whether the slope holds for them: however a loop is cut, it starts at a multiple of
-/// these, so that the numbers do not depend on it.
-pub(super) const RUN: usize = 1024;
-/// The runs of so many elements.
+/// Runs of elements that stay in the nearest cache, and are looked at together whether the quick slope holds for them: loops
+/// over long arrays are cut at multiples of a run, so that the numbers do not depend on the cuts.
 #[inline(always)]
-fn runs(len: usize) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn runs(len: usize) -> impl Iterator<Item = Range<usize>> {
+    const RUN: usize = 1024;
     (0..len).step_by(RUN).map(move |from| from..len.min(from + RUN))
 }
 #[inline(always)]

@@ -11,11 +11,10 @@ use crate::{
     },
     math::Real,
     num::Num,
-    ops::{product::RUN, unary::scaled, Fixed, Map2, Prim},
+    ops::{product::runs, unary::scaled, Fixed, Map2, Prim},
     shape::Dims,
     trace::Value,
 };
-use std::ops::Range;
 
 pub(super) struct Apply<'a, E, T>(&'a E, &'a [T], &'a [T], &'a mut [T]);
 impl<E: Binary, T: Real> Kernel for Apply<'_, E, T>
@@ -82,28 +81,6 @@ where
         false => slope::<E, T, 1>(e, a, b),
     }
 }
-/// Goes through elements in runs that stay in the nearest cache: each is looked at, then computed.
-#[derive(Default)]
-struct Runs {
-    from: usize,
-}
-impl Runs {
-    /// The next run, and whether the quick slope by the second input `b` holds for all of it.
-    #[inline(always)]
-    fn next<E: Binary, T: Real>(&mut self, e: &E, b: &[T]) -> Option<(Range<usize>, bool)>
-    where
-        Map2<E>: Into<Prim>,
-    {
-        let run = self.from..b.len().min(self.from + RUN);
-        self.from = run.end;
-        if run.is_empty() {
-            return None;
-        }
-        let quick = all_fit(e, &b[run.clone()]);
-        Some((run, quick))
-    }
-}
-
 /// Value and tangent in one pass, both inputs moving.
 pub(super) struct Dual<'a, E, T>(pub &'a E, pub [&'a [T]; 4], pub &'a mut [T], pub &'a mut [T]);
 impl<E: Binary, T: Real> Dual<'_, E, T>
@@ -132,8 +109,8 @@ where
             return self.part(false);
         }
         let Dual(e, ins, y, dy) = self;
-        let mut runs = Runs::default();
-        while let Some((run, quick)) = runs.next(e, ins[1]) {
+        for run in runs(ins[1].len()) {
+            let quick = all_fit(e, &ins[1][run.clone()]);
             let part = Dual(e, ins.map(|x| &x[run.clone()]), &mut y[run.clone()], &mut dy[run]);
             if quick {
                 part.part(true);
@@ -167,8 +144,8 @@ where
     #[inline(always)]
     fn run(self) {
         let Both(e, ins, by_a, by_b) = self;
-        let mut runs = Runs::default();
-        while let Some((run, quick)) = runs.next(e, ins[2]) {
+        for run in runs(ins[2].len()) {
+            let quick = all_fit(e, &ins[2][run.clone()]);
             let part = Both(e, ins.map(|x| &x[run.clone()]), &mut by_a[run.clone()], &mut by_b[run]);
             if quick {
                 part.part(true);
@@ -205,8 +182,8 @@ where
     #[inline(always)]
     fn run(self) {
         let BothOver(e, t, a, b) = self;
-        let mut runs = Runs::default();
-        while let Some((run, quick)) = runs.next(e, b) {
+        for run in runs(b.len()) {
+            let quick = all_fit(e, &b[run.clone()]);
             let part = BothOver(e, &t[run.clone()], &mut a[run.clone()], &mut b[run]);
             if quick {
                 part.part(true);
