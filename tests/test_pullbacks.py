@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import rustgrad as rg
-from rustgrad import func
+from rustgrad import _core, func
 
 
 def both(f):
@@ -144,3 +144,14 @@ def test_tangents_by_divisors_of_every_size(dtype):
         np.testing.assert_array_equal(value.numpy(), x.numpy() / divisors)
     eps = np.finfo(dtype).eps
     np.testing.assert_allclose(found.numpy(), exact, rtol=4 * eps, atol=4 * tiny * eps)
+
+
+@pytest.mark.parametrize("way", [0, 1])
+def test_a_pullback_holds_only_what_rules_read(way):
+    """A sum saves nothing, so neither its output nor its inputs live on with the pullback."""
+    f, pull_back = both(lambda x, y: x + y)[way]
+    before, _ = _core._memory(False)
+    pull = func.vjp(f, rg.ones(100_000), rg.ones(100_000))[1]
+    assert _core._memory(False)[0] - before < 100_000
+    by_x, by_y = pull_back(pull, rg.full((100_000,), 3.0))
+    assert by_x.sum() == by_y.sum() == 300_000

@@ -5,7 +5,7 @@ use super::{
     origin, running,
 };
 use crate::{
-    array::{self, Array},
+    array::{self, Array, Aval},
     error::{Error, Result},
     op::{Share, Slopes},
     ops::{arith::Add, binary::Binary, leaf::Leaf},
@@ -349,30 +349,30 @@ pub fn deposit(cell: &Arc<GradCell>, g: Value) -> Result<()> {
     Ok(())
 }
 /// The cotangent to start from: the one given, checked against the output, or one for a single number.
-pub fn seed(op: &'static str, output: &Value, given: Option<&Value>) -> Result<Value> {
+pub fn seed(op: &'static str, output: &Aval, given: Option<&Value>) -> Result<Value> {
+    let single = output.shape.iter().product::<usize>() == 1;
     match given {
-        Some(g) if g.shape() != output.shape() => Err(Error::shape(
+        Some(g) if g.shape() != &output.shape[..] => Err(Error::shape(
             op,
             format!(
                 "the gradient has shape {} but the output it belongs to has shape {}; they must be equal",
                 show(g.shape()),
-                show(output.shape())
+                show(&output.shape)
             ),
         )),
-        Some(g) => crate::ops::convert::to(g, output.dtype()),
-        None if output.len() == 1 && output.dtype().is_complex() => Err(Error::graph(
+        Some(g) => crate::ops::convert::to(g, output.dtype),
+        None if single && output.dtype.is_complex() => Err(Error::graph(
             op,
             "a complex output has no gradient to start from by itself; pass gradient= (or grad_outputs=), or take .real",
         )),
-        None if output.len() == 1 => {
-            let shape = crate::shape::Dims::from_slice(output.shape());
-            Ok(Value::Array(Array::full(op, shape, output.dtype(), crate::dtype::Scalar::Float(1.0))?))
+        None if single => {
+            Ok(Value::Array(Array::full(op, output.shape.clone(), output.dtype, crate::dtype::Scalar::Float(1.0))?))
         }
         None => Err(Error::graph(
             op,
             format!(
                 "an output of shape {} is not a single number, so its gradient must be given: pass gradient= (or grad_outputs=), or reduce it first, e.g. with .sum()",
-                show(output.shape())
+                show(&output.shape)
             ),
         )),
     }

@@ -32,7 +32,8 @@ fn leaf(x: f64) -> (Value, Arc<GradCell>) {
     (Value::Array(Array::from_slice(DType::F64, &[x]).unwrap()).taped(None, edge), cell)
 }
 fn backward(y: &Value) -> Result<()> {
-    let roots = y.edge().cloned().into_iter().map(|e| Ok((e, seed("test", y, None)?))).collect::<Result<Vec<_>>>()?;
+    let roots =
+        y.edge().cloned().into_iter().map(|e| Ok((e, seed("test", &y.aval(), None)?))).collect::<Result<Vec<_>>>()?;
     let options = Options {
         retain_graph: false,
         create_graph: false,

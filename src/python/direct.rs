@@ -57,7 +57,7 @@ fn _push<'py>(
     let parts = run(py, value.len(), || reach::parts("func.jvp", &value, level.info()))?;
     let (primal, tangent) = match parts {
         (primal, Some(tangent)) => (primal, tangent),
-        (value, None) => (value.clone(), zeros_of("jvp", &value)?),
+        (value, None) => (value.clone(), zeros_of("jvp", &value.aval())?),
     };
     let pair = PyTuple::new(py, [Tensor::new(primal), Tensor::new(tangent)])?;
     Ok(Some(pair.into_any()))

@@ -4,12 +4,9 @@ use super::{
     tensor::{run, Tensor},
 };
 use crate::{
-    array::Array,
+    array::{Array, Aval},
     error::Error,
-    graph::{
-        sweep::{seed, sweep, Options},
-        Edge, GradCell, NodeRef,
-    },
+    graph::{Edge, GradCell, NodeRef},
     ops::expand,
     trace::{any_active, reach, series, Kind, Lanes, Level as CoreLevel, LevelRef, Randomness, Value},
 };
@@ -86,8 +83,8 @@ pub fn stacked(level: &LevelRef, value: Value, n: usize) -> Result<Value, Error>
     }
 }
 /// Zeros of the shape and dtype of a value.
-pub fn zeros_of(op: &'static str, value: &Value) -> Result<Value, Error> {
-    Ok(Value::Array(Array::zeros(op, crate::shape::Dims::from_slice(value.shape()), value.dtype())?))
+pub fn zeros_of(op: &'static str, like: &Aval) -> Result<Value, Error> {
+    Ok(Value::Array(Array::zeros(op, like.shape.clone(), like.dtype)?))
 }
 /// The value as a leaf of a level's tape, and the leaf.
 pub fn watched(op: &'static str, level: &LevelRef, value: Value) -> Result<(Value, Edge), Error> {
@@ -267,49 +264,6 @@ impl Level {
             _ => value,
         }
         .into())
-    }
-    /// Cotangents of `inputs` (all that `watch` returned) from those of `outputs`; where there is no dependence None, or
-    /// zeros with `fill`.
-    #[pyo3(signature = (outputs, cotangents, inputs, retain, fill=false))]
-    fn pull(
-        &self,
-        py: Python<'_>,
-        outputs: Vec<Py<Tensor>>,
-        cotangents: Vec<Py<Tensor>>,
-        inputs: Vec<Py<Tensor>>,
-        retain: bool,
-        fill: bool,
-    ) -> PyResult<Vec<Option<Tensor>>> {
-        let edge = |v: &Value| match v.at(&self.info) {
-            Some(Kind::Taped { edge, .. }) => Some(edge.clone()),
-            _ => None,
-        };
-        let mut roots = Vec::new();
-        for (output, g) in outputs.iter().zip(&cotangents) {
-            let value = self.settled(output.get())?;
-            let g = seed("vjp", &value, Some(&g.get().value()?))?;
-            if let Some(edge) = edge(&value) {
-                roots.push((edge, g));
-            }
-        }
-        let edges = inputs
-            .iter()
-            .map(|t| edge(&t.get().value()?).ok_or_else(|| Error::graph("vjp", "an input is not of this level")))
-            .collect::<Result<Vec<_>, _>>()?;
-        let options = Options {
-            retain_graph: retain,
-            create_graph: false,
-            level: Some(&self.info),
-            capture: Some(&edges),
-            accumulate: false,
-            every_leaf: true,
-        };
-        let found = py.detach(|| sweep(roots, &options))?;
-        let filled = found.into_iter().zip(&inputs).map(|(g, input)| match g {
-            None if fill => zeros_of("vjp", &input.get().value()?).map(|zeros| Some(Tensor::new(zeros))),
-            g => Ok(g.map(Tensor::new)),
-        });
-        Ok(filled.collect::<Result<Vec<_>, _>>()?)
     }
 }
 /// Whether any transformation is active on this thread.

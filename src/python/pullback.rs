@@ -6,6 +6,8 @@ use super::{
     tree::{shown, Nest},
 };
 use crate::{
+    array::Aval,
+    error::Error,
     graph::{
         sweep::{seed, sweep, Options},
         Edge,
@@ -13,10 +15,11 @@ use crate::{
     trace::{reach, Kind, Level as CoreLevel, LevelRef, Value},
 };
 use pyo3::{prelude::*, types::PyTuple, IntoPyObjectExt};
+use smallvec::SmallVec;
 
-/// The inputs of a function, whose values a level's tape follows.
+/// The inputs of a function that a level's tape follows. Their numbers are not held: what rules read lies on the tape.
 pub struct Watched {
-    values: Vec<Value>,
+    avals: Vec<Aval>,
     edges: Vec<Edge>,
 }
 impl Watched {
@@ -27,26 +30,25 @@ impl Watched {
         level: &LevelRef,
         xs: &[Bound<'py, Tensor>],
     ) -> PyResult<(Watched, Vec<Bound<'py, PyAny>>)> {
-        let (mut values, mut edges) = (Vec::with_capacity(xs.len()), Vec::with_capacity(xs.len()));
+        let (mut avals, mut edges) = (Vec::with_capacity(xs.len()), Vec::with_capacity(xs.len()));
         let mut inputs = Vec::with_capacity(xs.len());
         for x in xs {
             let value = x.get().value()?;
-            let (input, edge) = watched(op, level, value.clone())?;
+            avals.push(value.aval());
+            let (input, edge) = watched(op, level, value)?;
             inputs.push(tensor(py, input)?);
-            values.push(value);
             edges.push(edge);
         }
-        Ok((Watched { values, edges }, inputs))
+        Ok((Watched { avals, edges }, inputs))
     }
-    /// Their cotangents from those of outputs of the level, zeros where there is no dependence.
-    pub fn pulled<'py>(
+    /// Their cotangents from those of outputs of the level; nothing where there is no dependence.
+    fn found(
         &self,
-        py: Python<'py>,
-        op: &'static str,
+        py: Python<'_>,
         level: &LevelRef,
         roots: Vec<(Edge, Value)>,
         retain_graph: bool,
-    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    ) -> PyResult<Vec<Option<Value>>> {
         let options = Options {
             retain_graph,
             create_graph: false,
@@ -55,9 +57,80 @@ impl Watched {
             accumulate: false,
             every_leaf: true,
         };
-        let found = py.detach(|| sweep(roots, &options))?;
-        let filled = found.into_iter().zip(&self.values).map(|(g, like)| g.map_or_else(|| zeros_of(op, like), Ok));
-        filled.map(|g| tensor(py, g?)).collect()
+        Ok(py.detach(|| sweep(roots, &options))?)
+    }
+    /// As `found`, zeros where there is no dependence.
+    pub fn pulled<'py>(
+        &self,
+        py: Python<'py>,
+        op: &'static str,
+        level: &LevelRef,
+        roots: Vec<(Edge, Value)>,
+        retain_graph: bool,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let found = self.found(py, level, roots, retain_graph)?.into_iter().zip(&self.avals);
+        found.map(|(g, like)| tensor(py, g.map_or_else(|| zeros_of(op, like), Ok)?)).collect()
+    }
+}
+/// An output of a level: what its cotangent must be like and where that goes, if anywhere. Its numbers are not held.
+struct Output {
+    aval: Aval,
+    edge: Option<Edge>,
+}
+impl Output {
+    fn new(value: &Value, level: &LevelRef) -> Output {
+        Output { aval: value.aval(), edge: value.edge_at(Some(level)).cloned() }
+    }
+    fn root(&self, cotangent: &Tensor) -> PyResult<Option<(Edge, Value)>> {
+        let g = seed("vjp", &self.aval, Some(&cotangent.value()?))?;
+        Ok(self.edge.clone().map(|edge| (edge, g)))
+    }
+}
+
+/// Pulls cotangents of several outputs of a level back to tensors that `Level.watch` returned.
+#[pyclass(frozen, module = "rustgrad._core")]
+struct _Pull {
+    level: LevelRef,
+    outputs: SmallVec<[Output; 2]>,
+    inputs: Watched,
+}
+#[pymethods]
+impl _Pull {
+    #[new]
+    fn of(level: &Level, outputs: Vec<Py<Tensor>>, inputs: Vec<Py<Tensor>>) -> PyResult<_Pull> {
+        let output = |y: &Py<Tensor>| level.settled(y.get()).map(|value| Output::new(&value, &level.info));
+        let (mut avals, mut edges) = (Vec::with_capacity(inputs.len()), Vec::with_capacity(inputs.len()));
+        for x in &inputs {
+            let value = x.get().value()?;
+            let edge = value.edge_at(Some(&level.info)).cloned();
+            edges.push(edge.ok_or_else(|| Error::graph("vjp", "an input is not of this level"))?);
+            avals.push(value.aval());
+        }
+        Ok(_Pull {
+            level: level.info.clone(),
+            outputs: outputs.iter().map(output).collect::<PyResult<_>>()?,
+            inputs: Watched { avals, edges },
+        })
+    }
+    /// The cotangents of the inputs from one for each output; None, or zeros with `fill`, where there is no dependence.
+    #[pyo3(signature = (cotangents, retain_graph=true, fill=false))]
+    fn __call__<'py>(
+        &self,
+        py: Python<'py>,
+        cotangents: Vec<Py<Tensor>>,
+        retain_graph: bool,
+        fill: bool,
+    ) -> PyResult<Vec<Option<Bound<'py, PyAny>>>> {
+        let mut roots = Vec::with_capacity(self.outputs.len());
+        for (output, g) in self.outputs.iter().zip(&cotangents) {
+            roots.extend(output.root(g.get())?);
+        }
+        if fill {
+            let pulled = self.inputs.pulled(py, "vjp", &self.level, roots, retain_graph)?;
+            return Ok(pulled.into_iter().map(Some).collect());
+        }
+        let found = self.inputs.found(py, &self.level, roots, retain_graph)?;
+        found.into_iter().map(|g| g.map(|g| tensor(py, g)).transpose()).collect()
     }
 }
 
@@ -65,7 +138,7 @@ impl Watched {
 #[pyclass(frozen, module = "rustgrad._core")]
 struct _Pullback {
     level: LevelRef,
-    output: Value,
+    output: Output,
     inputs: Watched,
     nest: Nest,
     /// Raises what is to be said of cotangents that are no tensor.
@@ -84,11 +157,7 @@ impl _Pullback {
     ) -> PyResult<Bound<'py, PyAny>> {
         let _ = create_graph;
         let Ok(g) = cotangents.cast::<Tensor>() else { return self.refuse.bind(py).call1((cotangents,)) };
-        let g = seed("vjp", &self.output, Some(&g.get().value()?))?;
-        let roots = match self.output.at(&self.level) {
-            Some(Kind::Taped { edge, .. }) => vec![(edge.clone(), g)],
-            _ => Vec::new(),
-        };
+        let roots = self.output.root(g.get())?.into_iter().collect();
         let found = self.inputs.pulled(py, "vjp", &self.level, roots, retain_graph)?;
         self.nest.filled(py, &mut found.into_iter())
     }
@@ -127,10 +196,12 @@ fn _vjp<'py>(
         Some(Kind::Taped { value, .. }) => value.clone(),
         _ => output.clone(),
     };
+    let output = Output::new(&output, &info);
     let pull = _Pullback { level: info, output, inputs: followed, nest, refuse: refuse.clone().unbind() };
     (Tensor::new(value), pull).into_bound_py_any(py).map(Some)
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_class::<_Pull>()?;
     m.add_class::<_Pullback>()?;
     m.add_function(wrap_pyfunction!(_vjp, m)?)
 }

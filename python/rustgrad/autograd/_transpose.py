@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import _core
-from .._core import Level, NotDifferentiableError, Tensor
+from .._core import Level, NotDifferentiableError, Tensor, _Pull
 from ._refusal import not_differentiable
 from ._values import bare, floating
 
@@ -75,7 +75,7 @@ def _recorded(
         pairs = [(y, g) for y, g in zip(outputs, slopes, strict=True) if floating(y) and g is not None]
         if not pairs:
             return [None] * len(inputs)
-        return level.pull([y for y, _ in pairs], [g for _, g in pairs], watched, True)
+        return _Pull(level, [y for y, _ in pairs], watched)([g for _, g in pairs])
 
     return outputs, pull
 

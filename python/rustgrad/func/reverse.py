@@ -66,12 +66,13 @@ def _unpacked(
         values = unflatten(shape, [level.unwatch(y) for y in ys])
         if has_aux:
             aux = map_leaves(lambda a: level.unwatch(a) if isinstance(a, Tensor) else a, aux)
+        pull_all = _core._Pull(level, ys, inputs)
     finally:
         level.exit()
 
     def pull(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
         gs = _cotangents(function, cotangents, shape)
-        return unflatten(structure, level.pull(ys, gs, inputs, retain_graph, True))
+        return unflatten(structure, pull_all(gs, retain_graph, fill=True))
 
     return (values, pull, aux) if has_aux else (values, pull)
 

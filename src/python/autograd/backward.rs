@@ -137,7 +137,7 @@ pub(super) fn roots(
                 Error::graph(op, format!("the output of shape {} {why}", crate::shape::show(value.shape()))).into()
             );
         }
-        let g = seed(op, &value, g.as_ref())?;
+        let g = seed(op, &value.aval(), g.as_ref())?;
         roots.push((value, if create_graph { g } else { pullback::untaped(&g) }));
     }
     Ok(roots)

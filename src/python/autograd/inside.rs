@@ -60,7 +60,7 @@ pub(super) fn pulled(
     let mut roots = Vec::with_capacity(outputs.len());
     for (i, (output, g)) in outputs.iter().zip(cotangents).enumerate() {
         let (value, edge) = place(output, level, &format!("output {i}"))?;
-        let g = seed("grad", &value, g.as_ref())?;
+        let g = seed("grad", &value.aval(), g.as_ref())?;
         let g = match g.at(level) {
             Some(Kind::Taped { value, .. }) if !create_graph => value.clone(),
             _ => g,
