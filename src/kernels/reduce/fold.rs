@@ -27,12 +27,23 @@ pub trait Fold: Copy + Sync {
             _ => abreast::<Self, 4>(self, parts, with),
         }
     }
+    /// All of several equally long parts of one line, as `abreast`.
+    #[inline(always)]
+    fn across(self, parts: [&[Self::Item]; STREAMS], with: Self::With) -> Self::Out {
+        match std::mem::size_of::<Self::Out>() {
+            0..=4 => across::<Self, 16>(self, parts, with),
+            5..=8 => across::<Self, 8>(self, parts, with),
+            _ => across::<Self, 4>(self, parts, with),
+        }
+    }
 }
 
 /// Elements that are reduced in lanes before their result enters the pairwise tree.
 pub const BLOCK: usize = 4096;
 /// Places in memory that are read side by side: it answers several streams sooner than one.
 pub const STREAMS: usize = 4;
+/// Elements that are read on end in each of these places: every jump to other places is waited for.
+pub const FAR: usize = 16 * BLOCK;
 
 /// `L` independent running results, joined as a tree; `L` is 16, 32 or 64.
 ///
@@ -51,9 +62,13 @@ pub fn lanes<F: Fold, const L: usize>(f: F, items: &[F::Item], with: F::With) ->
     }
     settled(f, registers, rest, with)
 }
-/// `W` running results for each of the parts, which are equally long; `W` is 4, 8 or 16.
+/// `W` running results for each of the parts, which are equally long, and what is left of each; `W` is 4, 8 or 16.
 #[inline(always)]
-fn abreast<F: Fold, const W: usize>(f: F, parts: [&[F::Item]; STREAMS], with: [F::With; STREAMS]) -> [F::Out; STREAMS] {
+fn running<F: Fold, const W: usize>(
+    f: F,
+    parts: [&[F::Item]; STREAMS],
+    with: [F::With; STREAMS],
+) -> [([F::Out; W], &[F::Item]); STREAMS] {
     let length = parts[0].len();
     let whole = length - length % W;
     // Four arrays: an index into one of arrays would put all of them into memory.
@@ -77,17 +92,41 @@ fn abreast<F: Fold, const W: usize>(f: F, parts: [&[F::Item]; STREAMS], with: [F
     // Otherwise the compiler may lay the four out side by side, for the few joins at the end, and shuffle in the loop.
     let (p, q, r, s) = std::hint::black_box((p, q, r, s));
     let [a, b, c, d] = parts.map(|part| &part[whole..length]);
-    [settled(f, p, a, with[0]), settled(f, q, b, with[1]), settled(f, r, c, with[2]), settled(f, s, d, with[3])]
+    [(p, a), (q, b), (r, c), (s, d)]
+}
+#[inline(always)]
+fn abreast<F: Fold, const W: usize>(f: F, parts: [&[F::Item]; STREAMS], with: [F::With; STREAMS]) -> [F::Out; STREAMS] {
+    let [a, b, c, d] = running::<F, W>(f, parts, with);
+    [
+        settled(f, a.0, a.1, with[0]),
+        settled(f, b.0, b.1, with[1]),
+        settled(f, c.0, c.1, with[2]),
+        settled(f, d.0, d.1, with[3]),
+    ]
+}
+#[inline(always)]
+fn across<F: Fold, const W: usize>(f: F, parts: [&[F::Item]; STREAMS], with: F::With) -> F::Out {
+    let [a, b, c, d] = running::<F, W>(f, parts, [with; STREAMS]);
+    let all: [F::Out; W] = std::array::from_fn(|l| f.join(f.join(a.0[l], b.0[l]), f.join(c.0[l], d.0[l])));
+    let mut sum = settled(f, all, a.1, with);
+    for rest in [b.1, c.1, d.1] {
+        for &item in rest {
+            sum = f.step(sum, item, with);
+        }
+    }
+    sum
 }
 /// Running results and the few elements that are left, joined as a tree; `W` is a power of two from 4 to 64.
 #[inline(always)]
 fn settled<F: Fold, const W: usize>(f: F, registers: [F::Out; W], rest: &[F::Item], with: F::With) -> F::Out {
-    let mut sums = [f.start(); W];
-    for (sum, &item) in sums.iter_mut().zip(rest) {
-        *sum = f.step(*sum, item, with);
-    }
-    for l in 0..W {
-        sums[l] = f.join(registers[l], sums[l]);
+    // Mostly nothing is left, and all stays in registers.
+    let mut sums = registers;
+    if !rest.is_empty() {
+        let mut others = [f.start(); W];
+        for (sum, &item) in others.iter_mut().zip(rest) {
+            *sum = f.step(*sum, item, with);
+        }
+        sums = std::array::from_fn(|l| f.join(registers[l], others[l]));
     }
     if W > 32 {
         for l in 0..32 {
@@ -154,17 +193,16 @@ impl<F: Fold> Tree<F> {
     }
     #[inline(always)]
     pub fn finish(&self) -> F::Out {
-        let mut sum = None;
-        for level in 0..self.levels.len() {
-            if self.count >> level & 1 == 1 {
-                let here = self.levels[level];
-                sum = Some(match sum {
-                    Some(s) => self.f.join(here, s),
-                    None => here,
-                });
-            }
+        if self.count == 0 {
+            return self.f.start();
         }
-        sum.unwrap_or_else(|| self.f.start())
+        let mut sum = self.levels[self.count.trailing_zeros() as usize];
+        let mut left = self.count & (self.count - 1);
+        while left != 0 {
+            sum = self.f.join(self.levels[left.trailing_zeros() as usize], sum);
+            left &= left - 1;
+        }
+        sum
     }
 }
 /// A contiguous line of any length: a long one in spans whose quarters are read side by side.
@@ -180,14 +218,13 @@ pub fn line<F: Fold>(f: F, items: &[F::Item], with: F::With) -> F::Out {
         }
         return tree.finish();
     }
-    for span in items.chunks(STREAMS * BLOCK) {
+    for span in items.chunks(STREAMS * FAR) {
         let quarter = span.len() / STREAMS;
         let (parts, rest) = span.split_at(STREAMS * quarter);
         for low in (0..quarter).step_by(BLOCK / STREAMS) {
             let high = (low + BLOCK / STREAMS).min(quarter);
             let parts = std::array::from_fn(|s| &parts[s * quarter + low..s * quarter + high]);
-            let [a, b, c, d] = f.abreast(parts, [with; STREAMS]);
-            tree.push(f.join(f.join(a, b), f.join(c, d)));
+            tree.push(f.across(parts, with));
         }
         if !rest.is_empty() {
             tree.push(f.block(rest, with));
@@ -203,7 +240,7 @@ fn streams<F: Fold>() -> bool {
 /// Lines of this length are read side by side rather than each in quarters: streams should be long.
 #[inline(always)]
 pub fn in_company<F: Fold>(length: usize) -> bool {
-    streams::<F>() && (BLOCK / STREAMS..STREAMS * BLOCK).contains(&length)
+    streams::<F>() && (BLOCK / STREAMS..=STREAMS * FAR).contains(&length)
 }
 /// Equally long lines side by side.
 #[inline(always)]

@@ -91,6 +91,11 @@ macro_rules! extremes { ($($name:ident $start:ident $better:tt $pick:ident)*) =>
             }
             best.map(T::of_key)
         }
+        #[inline(always)]
+        fn across(self, parts: [&[T]; STREAMS], with: ()) -> T {
+            let [a, b, c, d] = self.abreast(parts, [with; STREAMS]);
+            self.join(self.join(a, b), self.join(c, d))
+        }
     }
 )* } }
 extremes! { Largest LOWEST > max Smallest HIGHEST < min }

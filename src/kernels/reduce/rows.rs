@@ -1,6 +1,6 @@
 //! Reductions whose neighbours in memory belong to one result: every result is a line.
 use super::{
-    fold::{in_company, join_parts, line, lines, Fold, Tree, BLOCK, STREAMS},
+    fold::{in_company, join_parts, line, lines, Fold, Tree, BLOCK, FAR, STREAMS},
     plan::{Axes, Plan},
 };
 use crate::kernels::{
@@ -8,10 +8,10 @@ use crate::kernels::{
     pool,
 };
 
-/// Elements per partial result of a long line, and the least that make a task.
+/// The least elements per partial result of a long line, and that make a task.
 const PIECE: usize = 1 << 15;
 /// The most that make a task: neighbours in memory keep the prefetchers going.
-const LONG: usize = 1 << 18;
+const LONG: usize = 1 << 19;
 /// With fewer results than this, long lines are cut in parts.
 const FEW: usize = 16;
 
@@ -44,12 +44,18 @@ impl<F: Fold> Kernel for Lines<'_, F> {
                 let mut at = plan.offset + kept.offset(first + i);
                 let run_end = i + run;
                 while i < run_end {
-                    // Companies form by number, so that no cut into tasks changes who is in which.
+                    // Companies form by number, so that no cut into tasks changes who is in one.
                     if together && (first + i).is_multiple_of(STREAMS) && i + STREAMS <= run_end {
-                        let rows = std::array::from_fn(|s| row(at + s as isize * stride));
-                        let results = lines(f, rows, std::array::from_fn(|s| with[i + s]));
-                        out[i..i + STREAMS].copy_from_slice(&results);
-                        (i, at) = (i + STREAMS, at + STREAMS as isize * stride);
+                        let apart = (FAR / (high - low)).clamp(1, (run_end - i) / STREAMS);
+                        for j in 0..apart {
+                            let place = |s: usize| s * apart + j;
+                            let rows = std::array::from_fn(|s| row(at + place(s) as isize * stride));
+                            let results = lines(f, rows, std::array::from_fn(|s| with[i + place(s)]));
+                            for (s, result) in results.into_iter().enumerate() {
+                                out[i + place(s)] = result;
+                            }
+                        }
+                        (i, at) = (i + STREAMS * apart, at + (STREAMS * apart) as isize * stride);
                     } else {
                         out[i] = line(f, row(at), with[i]);
                         (i, at) = (i + 1, at + stride);
@@ -103,13 +109,16 @@ pub fn reduce<F: Fold>(f: F, data: &[F::Item], plan: &Plan, with: &[F::With], ou
     let (count, length) = (out.len(), plan.reduced.len());
     let work = count * length;
     if count < FEW && length >= 2 * PIECE {
-        let parts = length.div_ceil(PIECE);
+        // Long parts where there are enough of them: the beginning of each is waited for. By the length alone: it decides
+        // who is added to whom.
+        let piece = (length / 64).next_power_of_two().clamp(PIECE, 2 * FAR);
+        let parts = length.div_ceil(piece);
         let mut partial = vec![f.start(); parts * count];
-        let per_task = together(parts * count, PIECE);
+        let per_task = together(parts * count, piece);
         pool::parallel_chunks(&mut partial, per_task, work, &|task, out| {
             for (j, out) in out.chunks_exact_mut(1).enumerate() {
                 let (i, part) = ((task * per_task + j) % count, (task * per_task + j) / count);
-                let (low, high) = (part * PIECE, (part * PIECE + PIECE).min(length));
+                let (low, high) = (part * piece, (part * piece + piece).min(length));
                 dispatch(Lines { f, data, plan, first: i, low, high, with: &with[i..=i], out });
             }
         });

@@ -139,7 +139,8 @@ fn reductions_agree_with_naive_loops() {
 #[test]
 fn long_lines_and_columns_are_cut_alike_on_all_threads() {
     let mut random = Random(2);
-    for shape in [[70_001, 3], [3, 70_001], [1000, 300], [257, 2049], [1, 300_000], [40, 5000]] {
+    let shapes = [[70_001, 3], [3, 70_001], [1000, 300], [257, 2049], [1, 300_000], [40, 5000]];
+    for shape in shapes.into_iter().chain([[131, 1024], [18, 70_001], [1, 5_000_011]]) {
         let data: Vec<f64> = (0..shape[0] * shape[1]).map(|_| random.number()).collect();
         let single: Vec<f32> = data.iter().map(|&v| v as f32).collect();
         for (strides, axes) in [
@@ -160,6 +161,9 @@ fn long_lines_and_columns_are_cut_alike_on_all_threads() {
                     (g.iter().map(|&v| f64::from(v as f32)).sum::<f64>(), g.iter().map(|v| v.abs()).sum::<f64>());
                 assert!((f64::from(*y) - exact).abs() <= 2e-7 * size, "{y} {exact} {size}");
             }
+            twice(&mut y, |y| max(s.view(&single), axes, y).unwrap());
+            assert!(y.iter().zip(&groups).all(|(y, g)| g.iter().all(|&v| v as f32 <= *y)));
+            assert!(y.iter().zip(&groups).all(|(y, g)| g.iter().any(|&v| v as f32 == *y)));
         }
     }
 }
