@@ -48,7 +48,7 @@ fn tape(c: &mut Criterion) {
             for _ in 0..50 {
                 y = Add::of(&Mul::of(&y, &x)?, &x)?;
             }
-            let g = seed("bench", &y, None)?;
+            let g = seed("bench", &y.aval(), None)?;
             let root = y.edge().cloned().into_iter().map(|e| (e, g.clone())).collect();
             let options = Options {
                 retain_graph: false,
