@@ -1,6 +1,7 @@
 //! Levels for the transforms in `rustgrad.func` and `rustgrad.autograd.forward_ad`.
 use super::{
     lent::{deliver, returned, returns, Lent},
+    pullback::Watched,
     tensor::{run, Tensor},
 };
 use crate::{
@@ -252,9 +253,13 @@ impl Level {
     fn is_batched(&self, tensor: &Tensor) -> PyResult<bool> {
         Ok(matches!(self.settled(tensor)?.at(&self.info), Some(Kind::Batch(_))))
     }
-    /// `tensor` as a leaf of this level's tape.
-    fn watch(&self, tensor: &Tensor) -> PyResult<Tensor> {
-        Ok(watched("vjp", &self.info, tensor.value()?)?.0.into())
+    /// Tensors as leaves of this level's tape, and what a pullback needs to know of them.
+    fn watch<'py>(
+        &self,
+        py: Python<'py>,
+        tensors: Vec<Bound<'py, Tensor>>,
+    ) -> PyResult<(Vec<Bound<'py, PyAny>>, Watched)> {
+        Watched::new(py, "vjp", &self.info, &tensors).map(|(watched, inputs)| (inputs, watched))
     }
     /// The value underneath this level's tape.
     fn unwatch(&self, tensor: &Tensor) -> PyResult<Tensor> {

@@ -7,7 +7,6 @@ use super::{
 };
 use crate::{
     array::Aval,
-    error::Error,
     graph::{
         sweep::{seed, sweep, Options},
         Edge,
@@ -17,7 +16,9 @@ use crate::{
 use pyo3::{prelude::*, types::PyTuple, IntoPyObjectExt};
 use smallvec::SmallVec;
 
-/// The inputs of a function that a level's tape follows. Their numbers are not held: what rules read lies on the tape.
+/// The inputs of a function that a level's tape follows, as they were before it was called: it may write to what it gets.
+/// Their numbers are not held: what rules read lies on the tape.
+#[pyclass(frozen, name = "_Watched", module = "rustgrad._core")]
 pub struct Watched {
     avals: Vec<Aval>,
     edges: Vec<Edge>,
@@ -87,30 +88,20 @@ impl Output {
     }
 }
 
-/// Pulls cotangents of several outputs of a level back to tensors that `Level.watch` returned.
+/// Pulls cotangents of several outputs of a level back to what is watched there.
 #[pyclass(frozen, module = "rustgrad._core")]
 struct _Pull {
     level: LevelRef,
     outputs: SmallVec<[Output; 2]>,
-    inputs: Watched,
+    inputs: Py<Watched>,
 }
 #[pymethods]
 impl _Pull {
     #[new]
-    fn of(level: &Level, outputs: Vec<Py<Tensor>>, inputs: Vec<Py<Tensor>>) -> PyResult<_Pull> {
+    fn of(level: &Level, outputs: Vec<Py<Tensor>>, inputs: Py<Watched>) -> PyResult<_Pull> {
         let output = |y: &Py<Tensor>| level.settled(y.get()).map(|value| Output::new(&value, &level.info));
-        let (mut avals, mut edges) = (Vec::with_capacity(inputs.len()), Vec::with_capacity(inputs.len()));
-        for x in &inputs {
-            let value = x.get().value()?;
-            let edge = value.edge_at(Some(&level.info)).cloned();
-            edges.push(edge.ok_or_else(|| Error::graph("vjp", "an input is not of this level"))?);
-            avals.push(value.aval());
-        }
-        Ok(_Pull {
-            level: level.info.clone(),
-            outputs: outputs.iter().map(output).collect::<PyResult<_>>()?,
-            inputs: Watched { avals, edges },
-        })
+        let outputs = outputs.iter().map(output).collect::<PyResult<_>>()?;
+        Ok(_Pull { level: level.info.clone(), outputs, inputs })
     }
     /// The cotangents of the inputs from one for each output; None, or zeros with `fill`, where there is no dependence.
     #[pyo3(signature = (cotangents, retain_graph=true, fill=false))]
@@ -125,11 +116,12 @@ impl _Pull {
         for (output, g) in self.outputs.iter().zip(&cotangents) {
             roots.extend(output.root(g.get())?);
         }
+        let inputs = self.inputs.get();
         if fill {
-            let pulled = self.inputs.pulled(py, "vjp", &self.level, roots, retain_graph)?;
+            let pulled = inputs.pulled(py, "vjp", &self.level, roots, retain_graph)?;
             return Ok(pulled.into_iter().map(Some).collect());
         }
-        let found = self.inputs.found(py, &self.level, roots, retain_graph)?;
+        let found = inputs.found(py, &self.level, roots, retain_graph)?;
         found.into_iter().map(|g| g.map(|g| tensor(py, g)).transpose()).collect()
     }
 }
@@ -181,10 +173,10 @@ fn _vjp<'py>(
     }
     let level = CoreLevel::enter("func.vjp");
     let (followed, inputs) = Watched::new(py, "vjp", level.info(), &xs)?;
-    let out = func.call1(arguments(py, &nest, inputs.clone())?)?;
+    let out = func.call1(arguments(py, &nest, inputs)?)?;
     let (Ok(y), false) = (out.cast::<Tensor>(), has_aux) else {
-        let (level, inputs) = (Bound::new(py, Level::of(level))?, PyTuple::new(py, inputs)?);
-        let given = unpack.call1((&level, inputs, out, shown(py, nest)?));
+        let level = Bound::new(py, Level::of(level))?;
+        let given = unpack.call1((&level, followed, out, shown(py, nest)?));
         level.get().exit();
         return given.map(Some);
     };
@@ -201,6 +193,7 @@ fn _vjp<'py>(
     (Tensor::new(value), pull).into_bound_py_any(py).map(Some)
 }
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_class::<Watched>()?;
     m.add_class::<_Pull>()?;
     m.add_class::<_Pullback>()?;
     m.add_function(wrap_pyfunction!(_vjp, m)?)

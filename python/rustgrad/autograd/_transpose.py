@@ -61,9 +61,9 @@ def _recorded(
     """The outputs of a map, and the function that pulls cotangents of these back to the inputs."""
     level = Level("vjp")
     try:
-        watched = [level.watch(x) for x in inputs]
+        moving, watched = level.watch(list(inputs))
         try:
-            outputs = linear(*watched)
+            outputs = linear(*moving)
         except RuntimeError as refused:
             if getattr(refused, "reason", None) != "numbers":
                 raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from .. import _core
@@ -56,7 +56,7 @@ def _cotangents(function: str, cotangents: Any, shape: Any = None) -> list[Tenso
 
 
 def _unpacked(
-    function: str, has_aux: bool, level: _core.Level, inputs: Sequence[Tensor], out: Any, structure: Any
+    function: str, has_aux: bool, level: _core.Level, watched: _core._Watched, out: Any, structure: Any
 ) -> Any:
     """What ``vjp`` returns for an output of any nesting; ends the level."""
     try:
@@ -66,7 +66,7 @@ def _unpacked(
         values = unflatten(shape, [level.unwatch(y) for y in ys])
         if has_aux:
             aux = map_leaves(lambda a: level.unwatch(a) if isinstance(a, Tensor) else a, aux)
-        pull_all = _core._Pull(level, ys, inputs)
+        pull_all = _core._Pull(level, ys, watched)
     finally:
         level.exit()
 
@@ -79,16 +79,16 @@ def _unpacked(
 
 def _record_nested(
     function: str, func: Callable[..., Any], primals: tuple[Any, ...]
-) -> tuple[_core.Level, Sequence[Tensor], Any, Any]:
-    """The level (still active), the watched leaves, the output, and how the primals are nested."""
+) -> tuple[_core.Level, _core._Watched, Any, Any]:
+    """The level (still active), what it watches, the output, and how the primals are nested."""
     xs, structure = flatten(primals)
     if not xs:
         raise ValueError(f"{function}: give at least one input")
     tensors(xs, function)
     level = _core.Level("vjp")
     try:
-        inputs = [level.watch(x) for x in xs]
-        return level, inputs, func(*unflatten(structure, inputs)), structure
+        inputs, watched = level.watch(xs)
+        return level, watched, func(*unflatten(structure, inputs)), structure
     except BaseException:
         level.exit()
         raise

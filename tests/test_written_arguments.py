@@ -1,0 +1,109 @@
+"""Functions that write in place to what they are given: every transform differentiates by what was given."""
+
+import typing
+
+import numpy as np
+import pytest
+import rustgrad as rg
+from rustgrad import func
+
+X = rg.tensor([0.3, -0.7, 1.1], dtype=rg.float64)
+C = rg.tensor([1.5, 0.5, -2.0], dtype=rg.float64)
+
+
+def written(x, c=C):
+    """sin(2 x) c: the argument is overwritten twice, once through a view."""
+    x.mul_(2.0)
+    whole = x.view(x.shape)
+    whole.sin_()
+    return x * c
+
+
+def plain(x, c=C):
+    return (x * 2.0).sin() * c
+
+
+class Pair(typing.NamedTuple):
+    a: typing.Any
+    b: typing.Any
+
+
+REVERSE = {
+    "vjp": lambda f: func.vjp(f, X)[1](C),
+    "vjp of a tuple": lambda f: func.vjp(lambda x: (f(x), x), X)[1]((C, X * 0.0)),
+    "vjp of a dict": lambda f: func.vjp(lambda x: {"y": f(x)}, X)[1]({"y": C}),
+    "vjp with aux": lambda f: func.vjp(lambda x: (f(x), 1), X, has_aux=True)[1](C),
+    "vjp by a pair": lambda f: func.vjp(lambda p: f(p.a, p.b), Pair(X, C))[1](C),
+    "vjp by two": lambda f: func.vjp(f, X, C)[1](C),
+    "grad": lambda f: func.grad(lambda x: f(x).sum())(X),
+    "grad by two": lambda f: func.grad(lambda x, c: f(x, c).sum(), argnums=(0, 1))(X, C),
+    "grad by name": lambda f: func.grad(lambda x, c: f(x, c).sum(), argnums="x")(X, c=C),
+    "grad by a pair": lambda f: func.grad(lambda p: f(p.a, p.b).sum())(Pair(X, C)),
+    "grad with aux": lambda f: func.grad(lambda x: (f(x).sum(), 1), has_aux=True)(X)[0],
+    "value_and_grad": lambda f: func.value_and_grad(lambda p: f(p["x"]).sum())({"x": X})[1],
+    "jacrev": lambda f: func.jacrev(f)(X),
+    "jacrev in chunks": lambda f: func.jacrev(f, chunk_size=1)(X),
+    "jacobian": lambda f: func.jacobian(f, mode="reverse")(X),
+    "jacrev by two": lambda f: func.jacrev(f, argnums=(0, 1))(X, C),
+    "vmap of grad": lambda f: func.vmap(func.grad(lambda x, c: f(x, c)))(X.clone(), C),
+    "grad of vmap": lambda f: func.grad(lambda x: func.vmap(f)(x, C).sum())(X),
+    "vhp": lambda f: func.vhp(lambda x: f(x).sum(), (X,), (C,)),
+    "hvp": lambda f: func.hvp(lambda x: f(x).sum(), (X,), (C,)),
+    "ggnvp": lambda f: func.ggnvp(f, lambda y: (y * y).sum(), (X,), (C,)),
+    "hessian": lambda f: func.hessian(lambda x: f(x).sum())(X),
+    "hess_diag": lambda f: func.hess_diag(lambda x: f(x).sum())(X),
+    "laplacian": lambda f: func.laplacian(lambda x: f(x).sum())(X),
+    "jvp": lambda f: func.jvp(f, (X,), (C,)),
+    "jvp of a tuple": lambda f: func.jvp(lambda x: (f(x), x + 1.0)[0], (X,), (C,)),
+    "linearize": lambda f: func.linearize(lambda x: {"y": f(x)}, X)[1](C),
+    "jacfwd": lambda f: func.jacfwd(f)(X),
+    "taylor": lambda f: func.taylor(f, X, C, order=3),
+    "sparse_jacobian": lambda f: func.sparse_jacobian(f)(X).toarray(),
+    "sparse_hessian": lambda f: func.sparse_hessian(lambda x: f(x).sum())(X).toarray(),
+    "third order": lambda f: func.jacrev(func.hessian(lambda x: f(x).sum()))(X),
+    "jvp of jacrev": lambda f: func.jvp(func.jacrev(f), (X,), (C,)),
+    "autograd.functional": lambda f: rg.autograd.functional.jacobian(lambda x: f(x * 1.0), X),
+}
+
+
+def arrays(tree):
+    leaves = tree if isinstance(tree, list) else [tree]
+    flat = []
+    for leaf in leaves:
+        if isinstance(leaf, rg.Tensor):
+            flat.append(leaf.numpy())
+        elif isinstance(leaf, dict):
+            flat += arrays(list(leaf.values()))
+        elif isinstance(leaf, (tuple, list)):
+            flat += arrays(list(leaf))
+        else:
+            flat.append(np.asarray(leaf))
+    return flat
+
+
+@pytest.mark.parametrize("way", REVERSE)
+def test_derivatives_are_by_what_was_given(way):
+    x, c = X.numpy().copy(), C.numpy().copy()
+    found, wanted = arrays(REVERSE[way](written)), arrays(REVERSE[way](plain))
+    if way == "vmap of grad":  # writes to a lane reach the caller's tensor: the copy was given
+        np.testing.assert_allclose(wanted[0], 2 * np.cos(2 * x) * c, rtol=1e-14)
+    assert len(found) == len(wanted) > 0
+    for got, want in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-13)
+    np.testing.assert_array_equal(X.numpy(), x)
+    np.testing.assert_array_equal(C.numpy(), c)
+
+
+def test_a_linear_rule_that_writes_to_its_slopes_is_transposed_right():
+    def slope(primals, tangents):
+        (x,), (t,) = primals, tangents
+        t = t * 1.0
+        t.mul_(3.0)
+        return x * 3.0, t
+
+    @func.custom_jvp
+    def triple(x):
+        return x * 3.0
+
+    triple.defjvp(slope)
+    assert func.grad(lambda x: triple(x).sum())(X).tolist() == [3.0, 3.0, 3.0]
