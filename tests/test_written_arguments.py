@@ -107,3 +107,55 @@ def test_a_linear_rule_that_writes_to_its_slopes_is_transposed_right():
 
     triple.defjvp(slope)
     assert func.grad(lambda x: triple(x).sum())(X).tolist() == [3.0, 3.0, 3.0]
+
+
+def overwrites(x, a):
+    """x² - a, in the memory of x."""
+    x.mul_(x.clone())
+    x.sub_(a)
+    return x
+
+
+def overwrites_parameter(x, a):
+    a.mul_(-1.0)
+    return x * x + a
+
+
+IMPLICIT = {
+    "residual": lambda a, bad: func.custom_root(bad)(lambda x, a: a.sqrt())(a.clone() * 0 + 1, a),
+    "function": lambda a, bad: func.custom_fixed_point(bad)(lambda x, a: a.sqrt())(a.clone() * 0 + 1, a),
+    "objective": lambda a, bad: func.argmin(lambda x, a: bad(x, a).sum(), lambda x, a: a.sqrt())(a * 0 + 1, a),
+    "function matvec": lambda a, bad: func.custom_linear_solve(lambda v, b: bad(v, b), a, args=(a * 2,)),
+}
+
+
+@pytest.mark.parametrize("bad", [overwrites, overwrites_parameter])
+@pytest.mark.parametrize("mode", ["value", "grad", "jvp", "vmap"])
+@pytest.mark.parametrize("who", IMPLICIT)
+def test_implicit_functions_refuse_what_overwrites_its_arguments(who, mode, bad):
+    f = lambda a: IMPLICIT[who](a, bad)
+    a = rg.tensor([2.0, 3.0], dtype=rg.float64)
+    run = {
+        "value": lambda: f(a),
+        "grad": lambda: func.grad(lambda a: f(a).sum())(a),
+        "jvp": lambda: func.jvp(f, (a,), (a,)),
+        "vmap": lambda: func.vmap(f)(rg.ones(3, 2, dtype=rg.float64)),
+    }
+    with pytest.raises(RuntimeError, match=f"the {who} changes an argument in place|clone\\(\\) what detach"):
+        run[mode]()
+
+
+def test_a_solver_may_overwrite_its_start_but_not_its_arguments():
+    def newton(x, a):
+        for _ in range(30):
+            x.add_(a / x).mul_(0.5)
+        return x
+
+    def spoils(x, a):
+        return a.sqrt_()
+
+    residual = lambda x, a: x * x - a
+    a = rg.tensor(4.0, dtype=rg.float64)
+    assert func.grad(lambda a: func.custom_root(residual)(newton)(rg.ones((), dtype=rg.float64), a))(a) == 0.25
+    with pytest.raises(RuntimeError, match="custom_root: the solver changes an argument in place"):
+        func.grad(lambda a: func.custom_root(residual)(spoils)(rg.ones((), dtype=rg.float64), a))(a.clone())

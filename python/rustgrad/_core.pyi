@@ -14,6 +14,7 @@ __all__ = [
     "NotDifferentiableError",
     "RemovableHandle",
     "Tensor",
+    "_Contents",
     "_Nest",
     "_Pattern",
     "_Pull",
@@ -883,6 +884,12 @@ class Tensor:
     def xlogy(self, other: Any) -> Tensor: ...
     def xlogy_(self, other: Any) -> Tensor: ...
     def zero_(self) -> Tensor: ...
+
+@final
+class _Contents:
+    def __new__(cls, tensor: Any) -> _Contents: ...
+    @property
+    def changed(self) -> Any: ...
 
 @final
 class _Nest:

@@ -3,6 +3,7 @@ mod args;
 mod arith;
 mod autograd;
 mod complex;
+mod contents;
 mod convert;
 mod create;
 mod direct;
@@ -42,6 +43,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     func::register(m)?;
     direct::register(m)?;
     pullback::register(m)?;
+    contents::register(m)?;
     tree::register(m)?;
     sparse::register(m)?;
     arith::register(m)?;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +49,23 @@ def _dense(matvec: Function_, b: Tensor) -> Tensor:
     n = b.numel()
     columns = vmap(lambda v: matvec(v.reshape(*b.shape)).reshape(n))(_core.eye(n, dtype=b.dtype))
     return _DenseSolve.apply(columns.mT, b.reshape(n)).reshape(*b.shape)
+
+
+def unwritten(name: str, who: str, f: Function_, first: int = 0) -> Function_:
+    """``f``, refused where it writes to its arguments from ``first`` on: rules call it again with the same tensors."""
+
+    @functools.wraps(f)
+    def checked(*args: Any) -> Any:
+        before = [_core._Contents(x) for x in flatten(args[first:])[0] if isinstance(x, Tensor)]
+        found = f(*args)
+        if any(contents.changed for contents in before):
+            raise RuntimeError(
+                f"{name}: the {who} changes an argument in place, so that its next call would meet other numbers; let "
+                "it change a clone()"
+            )
+        return found
+
+    return checked
 
 
 class Spec:
@@ -275,7 +293,8 @@ def custom_linear_solve(
             f"custom_linear_solve: b must be a tensor of a float dtype, not {kind}; take complex numbers apart into "
             "real ones (rg.view_as_real)"
         )
-    return linear_solution(matvec, b, solve, transpose_solve, symmetric, args=args, given=True)
+    checked = unwritten("custom_linear_solve", "function matvec", matvec)
+    return linear_solution(checked, b, solve, transpose_solve, symmetric, args=args, given=True)
 
 
 def linear_solution(

@@ -18,7 +18,7 @@ from .._tree import flatten, unflatten
 from ..autograd.function import Function
 from ..autograd.grad_mode import enable_grad
 from ._arguments import tensors
-from ._linear import Spec, linear_solution, pulled, pushed
+from ._linear import Spec, linear_solution, pulled, pushed, unwritten
 from ._minimise import by_bfgs
 from .forward import jvp
 from .reverse import grad, vjp
@@ -114,6 +114,9 @@ def _detached(tree: Any) -> Any:
 
 
 def _differentiated(name: str, residual: Function_, solver: Function_, solve: Function_ | None) -> Function_:
+    # The start may be overwritten: nothing depends on it.
+    solver = unwritten(name, "solver", solver, first=1)
+
     @functools.wraps(solver)
     def wrapped(init: Any, *args: Any) -> Any:
         found = solver(_detached(init), *_detached(tuple(args)))
@@ -151,7 +154,8 @@ def custom_root(residual: Function_, *, solve: Function_ | None = None) -> Calla
     >>> rg.func.grad(root, argnums=1)(rg.tensor(1.0), rg.tensor(4.0))
     tensor(0.2500)
     """
-    return lambda solver: _differentiated("custom_root", residual, solver, solve)
+    checked = unwritten("custom_root", "residual", residual)
+    return lambda solver: _differentiated("custom_root", checked, solver, solve)
 
 
 def custom_fixed_point(func: Function_, *, solve: Function_ | None = None) -> Callable[[Function_], Function_]:
@@ -172,8 +176,10 @@ def custom_fixed_point(func: Function_, *, solve: Function_ | None = None) -> Ca
     tensor(0.2500)
     """
 
+    checked = unwritten("custom_fixed_point", "function", func)
+
     def residual(x: Any, *args: Any) -> Any:
-        new, structure = flatten(func(x, *args))
+        new, structure = flatten(checked(x, *args))
         return unflatten(structure, [a - b for a, b in zip(new, flatten(x)[0], strict=True)])
 
     return lambda solver: _differentiated("custom_fixed_point", residual, solver, solve)
@@ -193,7 +199,8 @@ def argmin(objective: Function_, solver: Function_ | None = None, *, solve: Func
     >>> rg.func.grad(ridge, argnums=1)(rg.tensor(0.0, dtype=rg.float64), rg.tensor(2.0, dtype=rg.float64)).item()
     -0.333...
     """
-    chosen = by_bfgs(objective) if solver is None else solver
-    wrapped = _differentiated("argmin", lambda x, *args: grad(objective)(x, *args), chosen, solve)
+    checked = unwritten("argmin", "objective", objective)
+    chosen = by_bfgs(checked) if solver is None else solver
+    wrapped = _differentiated("argmin", lambda x, *args: grad(checked)(x, *args), chosen, solve)
     functools.update_wrapper(wrapped, objective)
     return wrapped

@@ -21,16 +21,6 @@ from ._again import CAPTURES, HOOKS, CheckpointError, PlainCallError, replayed
 from ._closures import Opened
 
 
-def _contents(x: Tensor) -> tuple[Tensor, int, int]:
-    """What tells whether a tensor was written to: batched ones take new memory and count no versions.
-
-    The numbers come along, so that their memory is not given to others in between.
-    """
-    while (level := _core._innermost([x])[0]) is not None:
-        x = level.strip(x)
-    return x, x.data_ptr(), x._version
-
-
 class Again:
     """How the rules run a function once more: the second context, and the random numbers of the first run."""
 
@@ -92,7 +82,7 @@ class _Followed(Function):
         ctx.save_for_forward(*leaves)
         ctx.call, ctx.again, ctx.state = call, again, _core.get_rng_state() if again.preserve else None
         given = [x.detach() for x in leaves]
-        before = [_contents(x) for x in given]
+        before = [_core._Contents(x) for x in given]
         with enable_grad():
             watch = _core.Level("vjp")
             try:
@@ -110,7 +100,7 @@ class _Followed(Function):
                 ys, why = (), HOOKS
             finally:
                 watch.exit()
-        if any(_contents(x)[1:] != numbers[1:] for x, numbers in zip(given, before, strict=True)):
+        if any(contents.changed for contents in before):
             raise CheckpointError(_WRITES)
         if why is not None:
             if watch.wrote_outside:
