@@ -109,6 +109,46 @@ def test_a_linear_rule_that_writes_to_its_slopes_is_transposed_right():
     assert func.grad(lambda x: triple(x).sum())(X).tolist() == [3.0, 3.0, 3.0]
 
 
+class Spoils(rg.autograd.Function):
+    """x, with rules that overwrite what they are given."""
+
+    @staticmethod
+    def forward(x):
+        return x * 1.0
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+    @staticmethod
+    def backward(ctx, g):
+        return g.mul_(10.0)
+
+    @staticmethod
+    def jvp(ctx, t):
+        return t.mul_(10.0)
+
+
+def spoils_by_rule():
+    f = func.custom_vjp(lambda x: x * 1.0)
+    f.defvjp(lambda x: (x * 1.0, None), lambda _, g: (g[:].mul_(10.0),))
+    return f
+
+
+@pytest.mark.parametrize("n", [3, 5000])
+@pytest.mark.parametrize("f", [Spoils.apply, spoils_by_rule()], ids=["Function", "custom_vjp"])
+def test_rules_that_overwrite_a_shared_gradient_are_refused(f, n):
+    """`x * 2 + f(x)` gives both terms the same cotangent, and a sum hands its tangent on as it is."""
+    x, ones = rg.ones(n, requires_grad=True), rg.ones(n)
+    way_out = r"the rule changes in place what it is given, .* let it change a clone\(\)"
+    with pytest.raises(RuntimeError, match=way_out):
+        (x * 2.0 + f(x)).backward(ones.clone())
+    with pytest.raises(RuntimeError, match=way_out):
+        func.vjp(lambda x: x * 2.0 + f(x), ones)[1](ones.clone())
+    with pytest.raises(RuntimeError, match=f"{way_out}|not linear"):
+        func.jvp(lambda x: (lambda y: f(y) + y)(x + 1.0), (ones,), (ones,))
+
+
 def overwrites(x, a):
     """x² - a, in the memory of x."""
     x.mul_(x.clone())

@@ -191,7 +191,7 @@ class Function:
     ``jvp(ctx, *tangents)`` returns the tangents of the outputs. Where one of the two is missing it is derived from the
     other by transposition, if that is written in differentiable operations. ``vmap(info, in_dims, *args)`` returns
     (outputs, out_dims); without it, and with ``generate_vmap_rule = True``, the rules themselves run batched, otherwise
-    lane by lane.
+    lane by lane. Raises RuntimeError for rules that overwrite what they are given: others may hold it.
 
     Derivative: what the rules say, to any order: rules are differentiated as they run.
 

@@ -1,11 +1,12 @@
 //! Rules written in Python while they run: what they read as plain numbers has lost its derivative.
-use super::custom::name_of;
+use super::{super::tensor::Tensor, custom::name_of};
 use crate::{
     array::Array,
     error::{Error, Reason, Result},
     trace::{Kind, Value},
 };
 use pyo3::{prelude::*, types::PyTuple};
+use smallvec::SmallVec;
 use std::cell::RefCell;
 
 /// A running rule (without a name: one whose numbers are nobody's business), and what it detached.
@@ -93,6 +94,20 @@ impl _Rule {
     #[pyo3(signature = (*args))]
     fn __call__<'py>(&self, py: Python<'py>, args: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
         let _running = Guard::enter(self.name);
-        self.call.bind(py).call1(args)
+        let Some(name) = self.name else { return self.call.bind(py).call1(args) };
+        let mut given: SmallVec<[(Value, u32); 2]> = SmallVec::new();
+        for tensor in args.iter_borrowed().filter_map(|arg| arg.cast::<Tensor>().ok()) {
+            let value = tensor.get().value()?;
+            let version = value.version();
+            given.push((value, version));
+        }
+        let found = self.call.bind(py).call1(args)?;
+        if given.iter().any(|(value, version)| value.version() != *version) {
+            let why =
+                "the rule changes in place what it is given, which may be the gradient or tangent of other tensors, \
+                       too; let it change a clone()";
+            return Err(Error::graph(name, why).into());
+        }
+        Ok(found)
     }
 }
