@@ -240,3 +240,31 @@ def test_hooks_of_a_leaf_see_what_arrived():
     y.grad_fn.next_functions[0][0].register_hook(lambda inputs, outputs: seen.append((inputs, outputs)))
     y.sum().backward()
     assert [(i, o[0].tolist()) for i, o in seen] == [((), [2.0])] and x.grad.tolist() == [2.0]
+
+
+@pytest.mark.parametrize("n", [3, 5000])
+def test_a_hook_that_overwrites_a_shared_gradient_is_refused(n):
+    """`y + w` hands one cotangent to both; what a product makes belongs to its tensor alone."""
+    x, w, ones = rg.ones(n, requires_grad=True), rg.ones(n, requires_grad=True), rg.ones(n)
+
+    def spoiled(register):
+        y = x * 1.0
+        register(y)
+        return (y + w).mul(2.0)
+
+    for register in (
+        lambda y: y.register_hook(lambda g: g.mul_(10.0)),
+        lambda y: y.register_hook(lambda g: g[:].zero_().clone()),
+        lambda y: y.grad_fn.register_prehook(lambda gs: (gs[0].mul_(10.0),)),
+    ):
+        with pytest.raises(RuntimeError, match=r"hook: changes in place .*clone\(\)"):
+            spoiled(register).backward(ones)
+    x.grad = w.grad = None
+    y = x * 1.0
+    y.register_hook(lambda g: g.mul_(10.0))
+    (y * w).backward(ones.clone())
+    assert x.grad[0] == 10 and w.grad[0] == 1
+    x.grad = None
+    x.register_hook(lambda g: g.clamp_(max=0.5))
+    (x * w).backward(ones.clone())
+    assert x.grad[0] == 0.5

@@ -1,6 +1,12 @@
 //! What few nodes have besides: callbacks of the sweep, and the cells in which gradients arrive.
-use super::node::{lock, Extra, NodeRef};
-use crate::{error::Result, trace::Value};
+use super::{
+    node::{lock, Extra, NodeRef},
+    pullback::in_parts,
+};
+use crate::{
+    error::{Error, Result},
+    trace::Value,
+};
 use smallvec::SmallVec;
 use std::{
     any::Any,
@@ -23,6 +29,49 @@ pub trait Hook: Send + Sync {
     fn call(&self, shown: &[Option<Value>], also: &[Option<Value>]) -> Result<Option<Vec<Option<Value>>>>;
     /// What a garbage collector may want to look at.
     fn callee(&self) -> &dyn Any;
+}
+/// A hook that replaces what it is shown cannot be right for values and tangents that come by one after the other.
+fn refuse_in_parts() -> Result<()> {
+    match in_parts() {
+        true => Err(Error::graph(
+            "hook",
+            "cannot replace a gradient in forward mode over backward() or autograd.grad, where values and tangents come \
+             by apart; take func.jvp of func.grad, or let the hook return None",
+        )),
+        false => Ok(()),
+    }
+}
+/// The versions of gradients that others hold, too: a hook that overwrites one of these would change the others'.
+fn shared_versions(gs: &[Option<Value>]) -> SmallVec<[Option<u32>; 2]> {
+    let version = |g: &Option<Value>| match g {
+        Some(Value::Array(g)) if !g.is_unique() => Some(g.version()),
+        _ => None,
+    };
+    gs.iter().map(version).collect()
+}
+/// Let a hook look at gradients, and perhaps replace them.
+pub(super) fn shown(
+    hook: &dyn Hook,
+    gs: &[Option<Value>],
+    outputs: &[Option<Value>],
+) -> Result<Option<Vec<Option<Value>>>> {
+    let given = || gs.iter().chain(outputs);
+    let before = [shared_versions(gs), shared_versions(outputs)];
+    let new = hook.call(gs, outputs)?;
+    let spoiled = given().zip(before.iter().flatten()).any(|(g, &before)| match (g, before) {
+        (Some(g), Some(version)) => g.version() != version,
+        _ => false,
+    });
+    if spoiled {
+        return Err(Error::graph(
+            "hook",
+            "changes in place a gradient that other tensors get as well; let it return a new one, or change a clone()",
+        ));
+    }
+    if new.is_some() {
+        refuse_in_parts()?;
+    }
+    Ok(new)
 }
 /// Where the gradient of a leaf (or of a tensor that retains it) is kept.
 #[derive(Default)]

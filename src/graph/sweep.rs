@@ -1,6 +1,6 @@
 //! The reverse sweep: cotangents flow from the outputs to the leaves, last recorded op first.
 use super::{
-    hooks::{GradCell, When},
+    hooks::{shown, GradCell, When},
     node::{lock, Edge, NodeRef},
     origin, running,
 };
@@ -166,17 +166,6 @@ fn sum_of(a: Value, b: Value) -> Result<Value> {
     }
 }
 
-/// A hook that replaces what it is shown cannot be right for values and tangents that come by one after the other.
-fn refuse_in_parts() -> Result<()> {
-    match super::pullback::in_parts() {
-        true => Err(Error::graph(
-            "hook",
-            "cannot replace a gradient in forward mode over backward() or autograd.grad, where values and tangents come \
-             by apart; take func.jvp of func.grad, or let the hook return None",
-        )),
-        false => Ok(()),
-    }
-}
 /// Sweep from `roots`. The result holds the captured cotangents, in the order of `options.capture`.
 pub fn sweep(roots: Vec<(Edge, Value)>, options: &Options) -> Result<Vec<Option<Value>>> {
     let _silent = options.level.is_none().then(|| SilentTape::during_sweep(options.create_graph));
@@ -204,15 +193,13 @@ pub fn sweep(roots: Vec<(Edge, Value)>, options: &Options) -> Result<Vec<Option<
             match when {
                 When::Tensor(slot) => {
                     if let Some(g) = gs.get_mut(*slot as usize).filter(|g| g.is_some()) {
-                        if let Some(new) = hook.call(std::slice::from_ref(g), &[])? {
-                            refuse_in_parts()?;
+                        if let Some(new) = shown(&**hook, std::slice::from_ref(g), &[])? {
                             *g = new.into_iter().next().flatten();
                         }
                     }
                 }
                 When::Before => {
-                    if let Some(new) = hook.call(&gs, &[])? {
-                        refuse_in_parts()?;
+                    if let Some(new) = shown(&**hook, &gs, &[])? {
                         gs = new.into();
                     }
                 }
@@ -280,8 +267,7 @@ pub fn sweep(roots: Vec<(Edge, Value)>, options: &Options) -> Result<Vec<Option<
         }
         for (when, hook) in &hooks {
             if *when == When::After {
-                if let Some(new) = hook.call(&outputs, &gs)? {
-                    refuse_in_parts()?;
+                if let Some(new) = shown(&**hook, &outputs, &gs)? {
                     outputs = new.into();
                 }
             }

@@ -162,6 +162,7 @@ impl Tensor {
     ///
     /// Returns a handle with `remove()`. Raises RuntimeError for a tensor that requires no gradient; a gradient of
     /// another shape raises ValueError during the sweep.
+    /// Overwriting a gradient that other tensors get as well raises RuntimeError in the sweep.
     ///
     /// >>> x = rg.tensor(2.0, requires_grad=True)
     /// >>> with x.register_hook(lambda grad: 10 * grad):
