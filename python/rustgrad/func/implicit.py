@@ -141,7 +141,8 @@ def custom_root(residual: Function_, *, solve: Function_ | None = None) -> Calla
     Shapes: x and the residual are nested alike; ``init`` has no influence on the solution and no derivative. The solver
     sees plain numbers and may be any program; tensors it or the residual depend on are given in ``args``, which may be
     nested: captured ones that are being differentiated raise RuntimeError (what only helps to find the solution can be
-    detached). ``solve`` solves the linear systems, as in ``custom_linear_solve``.
+    detached). So does a residual that overwrites what it is given, or a solver that overwrites ``args``. ``solve``
+    solves the linear systems, as in ``custom_linear_solve``.
 
     Derivative: -J⁻¹·∂residual/∂args, in either mode and to any order.
 

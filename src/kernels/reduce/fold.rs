@@ -237,11 +237,15 @@ pub fn line<F: Fold>(f: F, items: &[F::Item], with: F::With) -> F::Out {
 fn streams<F: Fold>() -> bool {
     F::LIGHT && (F::Item::accepts(DType::F32) || F::Item::accepts(DType::F64))
 }
-/// Lines of this length are read side by side rather than each in quarters: streams should be long.
+/// Lines of this length are read side by side rather than each in quarters: streams should be long. Long ones only where
+/// there are many, since a company is the work of one thread.
 #[inline(always)]
-pub fn in_company<F: Fold>(length: usize) -> bool {
-    streams::<F>() && (BLOCK / STREAMS..=STREAMS * FAR).contains(&length)
+pub fn in_company<F: Fold>(length: usize, lines: usize) -> bool {
+    let longest = if lines >= MANY { STREAMS * FAR } else { STREAMS * BLOCK - 1 };
+    streams::<F>() && (BLOCK / STREAMS..=longest).contains(&length)
 }
+/// Lines that make work for many threads in companies, too.
+const MANY: usize = 64 * STREAMS;
 /// Equally long lines side by side.
 #[inline(always)]
 pub fn lines<F: Fold>(f: F, rows: [&[F::Item]; STREAMS], with: [F::With; STREAMS]) -> [F::Out; STREAMS] {

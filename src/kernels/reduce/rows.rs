@@ -36,7 +36,7 @@ impl<F: Fold> Kernel for Lines<'_, F> {
         if reduced.shape.len() == 1 && step == 1 {
             let (inner, stride) = kept.inner();
             let row = |at: isize| &data[at as usize + low..at as usize + high];
-            let together = in_company::<F>(high - low);
+            let together = in_company::<F>(high - low, kept.len());
             let mut i = 0;
             while i < out.len() {
                 let column = (first + i) % inner;
@@ -126,7 +126,7 @@ pub fn reduce<F: Fold>(f: F, data: &[F::Item], plan: &Plan, with: &[F::With], ou
         out.copy_from_slice(&partial[..count]);
         return;
     }
-    let company = if in_company::<F>(length) { STREAMS } else { 1 };
+    let company = if in_company::<F>(length, count) { STREAMS } else { 1 };
     let per_task = (PIECE / length.max(1)).max(together(count, length)).next_multiple_of(company);
     pool::parallel_chunks(out, per_task, work, &|task, out| {
         let first = task * per_task;
